@@ -1,0 +1,182 @@
+"""The one small interface that every network's client implements.
+
+The engine asks :meth:`NetworkClient.slices` how a unit of work is cut into requests that the network
+accepts, then :meth:`NetworkClient.pages` for the pages of each slice. A client keeps no state between
+slices that a fresh process could not rebuild from the slice and the cursor.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import ClassVar, Protocol
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from network_clients.errors import NotConfiguredError
+from network_clients.facts import Filter, Limit, NetworkFacts
+from network_clients.records import Kind, Page
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a client is handed about its account: the values of its connection's fields.
+
+    ``account`` is the account's key (the Airflow connection id). ``repr`` shows no values.
+    """
+
+    account: str
+    values: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.account!r}, fields={sorted(self.values)})"
+
+
+class Limiter(Protocol):
+    """Paces calls so that a network's allowance holds over all processes and machines."""
+
+    def claim(self, identity: str, limit: Limit) -> None:
+        """Wait for a turn, or raise.
+
+        :param identity: what the network counts by, in clear text; implementations hash it.
+        :raises WaitTooLongError: when the turn comes later than a task should sleep.
+        """
+
+    def close_gate(self, identity: str, limit: Limit, seconds: float, reason: str) -> None:
+        """Hold back every caller of this identity, because the network itself said "too many"."""
+
+
+class TokenStore(Protocol):
+    """Keeps short-lived access tokens where all tasks of an account find them, encrypted."""
+
+    def load(self, identity: str, secret: str) -> tuple[str, datetime] | None:
+        """Return a token that is still valid with its expiry, or ``None``."""
+
+    def save(self, identity: str, secret: str, token: str, expires_at: datetime) -> None:
+        """Keep a token until it expires."""
+
+    def forget(self, identity: str, token: str) -> None:
+        """Drop a token that the network refused, unless a newer one is already there."""
+
+
+@dataclass(frozen=True)
+class ReadRequest:
+    """A unit of work: one kind, and for dated kinds the days to read.
+
+    :param start: first calendar day in the **network's** zone, inclusive; ``None`` for a snapshot.
+    :param end: last calendar day in the network's zone, inclusive; ``None`` for a snapshot.
+    """
+
+    kind: Kind
+    start: date | None = None
+    end: date | None = None
+    by: Filter = Filter.OCCURRED
+
+
+class Slice(msgspec.Struct, frozen=True, kw_only=True):
+    """One paged list of a network: what its own habits cut a unit of work into.
+
+    ``key`` is unique and stable within the unit: it names the slice in checkpoints. ``params`` holds
+    whatever the client needs to ask for it again (JSON values only).
+    """
+
+    key: str
+    start: date | None = None
+    end: date | None = None
+    params: Mapping[str, object] = {}
+
+
+class AccessReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a credential can read, as found by asking the network."""
+
+    readable: tuple[Kind, ...]
+    missing: Mapping[Kind, str] = {}
+    """Kinds that cannot be read, each with what to do about it."""
+    notes: tuple[str, ...] = ()
+
+
+class NetworkClient(ABC):
+    """Reads one account of one network. Subclasses declare ``facts`` and implement three methods."""
+
+    facts: ClassVar[NetworkFacts]
+
+    def __init__(self, credentials: Credentials, limiter: Limiter, tokens: TokenStore) -> None:
+        self.credentials = credentials
+        self.limiter = limiter
+        self.tokens = tokens
+        #: HTTP requests sent so far, token requests included.
+        self.requests = 0
+        #: Seconds spent waiting for the limiter so far.
+        self.waited = 0.0
+
+    def setting(self, name: str) -> str:
+        """Return the value of a field, its declared default when the account leaves it empty.
+
+        :raises NotConfiguredError: when a required field is empty.
+        """
+        declared = next(item for item in self.facts.fields if item.name == name)
+        value = (self.credentials.values.get(name) or "").strip()
+        if value:
+            return value
+        if declared.default is not None:
+            return declared.default
+        if declared.required:
+            raise NotConfiguredError(
+                f"The connection {self.credentials.account} has no {declared.label}. "
+                f"Open Admin, Connections, {self.credentials.account} and fill it in.",
+                network=self.facts.slug,
+                operation="settings",
+            )
+        return ""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of this account's naive times and calendar days."""
+        name = self.setting("timezone") if any(f.name == "timezone" for f in self.facts.fields) else ""
+        try:
+            return ZoneInfo(name or self.facts.zone)
+        except (KeyError, ValueError, OSError) as error:
+            raise NotConfiguredError(
+                f"The connection {self.credentials.account} names the time zone {name!r}, which does not "
+                f"exist. Write an IANA name such as {self.facts.zone}.",
+                network=self.facts.slug,
+                operation="settings",
+            ) from error
+
+    @abstractmethod
+    def check(self) -> AccessReport:
+        """Ask the network what this account's credentials can read.
+
+        :raises NetworkError: with the verdict in its class when nothing can be read at all.
+        """
+
+    def slices(self, request: ReadRequest) -> Sequence[Slice]:
+        """Cut a unit of work into the paged lists that the network offers, oldest first.
+
+        The base cuts a dated request by the kind's ``max_days``; a snapshot is one slice.
+        """
+        if request.start is None or request.end is None:
+            return [Slice(key=request.kind.value)]
+        longest = self.facts.kinds[request.kind].max_days or (request.end - request.start).days + 1
+        found = []
+        day = request.start
+        while day <= request.end:
+            last = min(day + timedelta(days=longest - 1), request.end)
+            found.append(
+                Slice(key=f"{request.by}:{day}..{last}", start=day, end=last, params={"by": request.by.value})
+            )
+            day = last + timedelta(days=1)
+        return found
+
+    @abstractmethod
+    def pages(
+        self, kind: Kind, part: Slice, cursor: Mapping[str, object] | None = None
+    ) -> Iterator[Page]:
+        """Iterate over the pages of a slice, from its start or from a page's ``cursor``.
+
+        :raises NetworkError: see :mod:`network_clients.errors`.
+        :raises WaitTooLongError: when the limiter refuses to sleep that long.
+        """

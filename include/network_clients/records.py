@@ -1,0 +1,205 @@
+"""What every network's rows are translated into: typed records that keep the network's own payload.
+
+All times are aware ``datetime`` objects. Money is ``Decimal`` with an ISO 4217 code; a record without a
+known currency cannot be built (law 14) and becomes a :class:`RejectedRow`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+
+class Kind(StrEnum):
+    """What can be synced."""
+
+    CAMPAIGNS = "campaigns"
+    """The programmes that a publisher can or does promote: a catalogue snapshot."""
+    COUPONS = "coupons"
+    """Codes and deals: a catalogue snapshot, or dated on networks that say so."""
+    PURCHASES = "purchases"
+    """Orders (or report rows) that earn commission: read by date window."""
+
+
+class Status(StrEnum):
+    """The state of a purchase's commission, in our words."""
+
+    PENDING = "pending"
+    """Reported, not judged yet."""
+    APPROVED = "approved"
+    """Accepted by the advertiser, not paid out yet."""
+    DECLINED = "declined"
+    """Refused, returned, cancelled or deleted."""
+    PAID = "paid"
+    """Paid out to the publisher."""
+    UNKNOWN = "unknown"
+    """The network used a word that its facts do not list; the word is kept beside it."""
+
+
+class Grain(StrEnum):
+    """What one row of purchases stands for."""
+
+    ORDER = "order"
+    """One order, one action, one order line: has an id of its own."""
+    REPORT_ROW = "report_row"
+    """An aggregate of several orders (campaign, code and day, for instance)."""
+
+
+class Traffic(StrEnum):
+    """How the order reached the advertiser."""
+
+    COUPON = "coupon"
+    """Credited by a coupon code."""
+    LINK = "link"
+    """Credited by a tracking link."""
+
+
+class CurrencySource(StrEnum):
+    """Who says which currency an amount is in."""
+
+    ROW = "row"
+    """The network's row itself."""
+    ACCOUNT = "account"
+    """A setting of the account."""
+    NETWORK = "network"
+    """The network's declared, graded fact."""
+
+
+class Money(msgspec.Struct, frozen=True):
+    """An amount with its currency and who named that currency."""
+
+    amount: Decimal
+    currency: str
+    source: CurrencySource
+
+
+class Campaign(msgspec.Struct, frozen=True, kw_only=True):
+    """One programme of a network, as one account sees it."""
+
+    key: str
+    """The network's id of the campaign, unique within the account."""
+    name: str
+    status: str | None = None
+    """The network's own word for the campaign's state."""
+    connection: str | None = None
+    """The network's own word for the publisher's relation to it (joined, pending ...)."""
+    site_url: str | None = None
+    tracking_url: str | None = None
+    logo_url: str | None = None
+    currency: str | None = None
+    countries: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    description: str | None = None
+    changed_at: datetime | None = None
+    raw: bytes
+    """The row as the network sent it: JSON (an XML row is turned into JSON by its client)."""
+
+
+class Coupon(msgspec.Struct, frozen=True, kw_only=True):
+    """One coupon code or deal."""
+
+    key: str
+    """The network's id, or a natural key that its client builds (campaign and code, for instance)."""
+    campaign_key: str | None = None
+    campaign_name: str | None = None
+    code: str | None = None
+    """The code to type; ``None`` for a deal without a code. Its letter case is kept."""
+    name: str | None = None
+    description: str | None = None
+    status: str | None = None
+    discount: str | None = None
+    """Free text as the network gives it: "15%", "10 USD"."""
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    url: str | None = None
+    countries: tuple[str, ...] = ()
+    is_exclusive: bool | None = None
+    changed_at: datetime | None = None
+    raw: bytes
+
+
+class Purchase(msgspec.Struct, frozen=True, kw_only=True):
+    """One order, or one report row where the network only reports aggregates."""
+
+    key: str
+    """The network's unique id, or the natural key that its client builds; stable between reads."""
+    grain: Grain = Grain.ORDER
+    traffic: Traffic | None = None
+    day: date
+    """The calendar day, in the network's zone, under which a read by occurrence finds this row."""
+    occurred_at: datetime | None = None
+    """When the order happened; ``None`` for a report row, which only has a day."""
+    clicked_at: datetime | None = None
+    closed_at: datetime | None = None
+    """When the network says the row stops changing (locked, validated, end of hold)."""
+    changed_at: datetime | None = None
+    """The network's own time of the last change, where it has one; it orders versions (law 12)."""
+    campaign_key: str | None = None
+    campaign_name: str | None = None
+    coupon_code: str | None = None
+    order_ref: str | None = None
+    """The advertiser's order number; not unique."""
+    status: Status | None = None
+    """``None`` where the network reports no status at all."""
+    status_word: str | None = None
+    """The network's own word."""
+    orders: int | None = 1
+    """How many orders the row stands for, net of cancellations; ``None`` where not reported."""
+    gross_orders: int | None = None
+    sale: Money | None = None
+    """What the customer paid, net of cancellations where the network reports both."""
+    commission: Money | None = None
+    """What the publisher earns, net of cancellations where the network reports both."""
+    gross_sale: Money | None = None
+    gross_commission: Money | None = None
+    is_correction: bool = False
+    """A row that adds a (mostly negative) delta to another one, as CJ and Rakuten do."""
+    corrects_key: str | None = None
+    country: str | None = None
+    sub_ids: tuple[str, ...] = ()
+    """The publisher's own tracking values, in the network's order, empty ones kept as ''."""
+    raw: bytes
+
+
+Record = Campaign | Coupon | Purchase
+
+
+class RejectedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that cannot be stored truthfully, kept with its reason instead of being dropped."""
+
+    reason: str
+    """Plain words: what is wrong and, where there is one, the setting that mends it."""
+    field: str | None = None
+    key: str | None = None
+    raw: bytes
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer of a network, translated.
+
+    ``counted`` and ``total`` speak of the list that the network pages, which need not be the list of
+    records: a page of 50 campaigns may carry 400 coupons.
+    """
+
+    records: tuple[Record, ...]
+    rejected: tuple[RejectedRow, ...] = ()
+    cursor: Mapping[str, object] | None = None
+    """Where the page after this one starts (JSON values only); ``None`` on the last page."""
+    counted: int
+    """How many items of the paged list this page holds, the overlap left out."""
+    total: int | None = None
+    """How many items the network says the list has; ``None`` where it does not say."""
+    first_item: str | None = None
+    """Key of the first item of the paged list on this page, overlap included."""
+    last_item: str | None = None
+    """Key of the last item of the paged list on this page."""
+    overlap: bool = False
+    """Whether the first item was asked for again on purpose: it must equal the ``last_item`` of the
+    page before, or the list has moved. The engine leaves it out of the counts."""
+    capped: bool = False
+    """Whether the network cut the list off at a cap, so that it cannot be complete."""
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Renews every lock file from pyproject.toml. The files name packages and hashes, never a registry host.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+compile() { uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-header --no-annotate "$@"; }
+echo 'uv' | compile - --output-file locks/bootstrap.txt
+printf 'hatchling==1.33.0\n' | compile pyproject.toml - --output-file locks/app.txt
+compile pyproject.toml --group dev --constraint locks/app.txt --output-file locks/dev.txt
