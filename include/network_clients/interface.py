@@ -18,7 +18,7 @@ import msgspec
 
 from network_clients.errors import NotConfiguredError
 from network_clients.facts import Filter, Limit, NetworkFacts
-from network_clients.records import Kind, Page
+from network_clients.records import Kind, Page, Traffic
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,16 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     """One paged list of a network: what its own habits cut a unit of work into.
 
     ``key`` is unique and stable within the unit: it names the slice in checkpoints. ``params`` holds
-    whatever the client needs to ask for it again (JSON values only).
+    whatever the client needs to ask for it again (JSON values only). A slice that reads the days from
+    ``start`` to ``end`` by occurrence, and only one kind of ``traffic`` where a network splits them,
+    proves which of the stored rows are gone; one that reads by another date does not.
     """
 
     key: str
     start: date | None = None
     end: date | None = None
+    by: Filter = Filter.OCCURRED
+    traffic: Traffic | None = None
     params: Mapping[str, object] = {}
 
 
@@ -165,16 +169,12 @@ class NetworkClient(ABC):
         day = request.start
         while day <= request.end:
             last = min(day + timedelta(days=longest - 1), request.end)
-            found.append(
-                Slice(key=f"{request.by}:{day}..{last}", start=day, end=last, params={"by": request.by.value})
-            )
+            found.append(Slice(key=f"{request.by}:{day}..{last}", start=day, end=last, by=request.by))
             day = last + timedelta(days=1)
         return found
 
     @abstractmethod
-    def pages(
-        self, kind: Kind, part: Slice, cursor: Mapping[str, object] | None = None
-    ) -> Iterator[Page]:
+    def pages(self, kind: Kind, part: Slice, cursor: Mapping[str, object] | None = None) -> Iterator[Page]:
         """Iterate over the pages of a slice, from its start or from a page's ``cursor``.
 
         :raises NetworkError: see :mod:`network_clients.errors`.

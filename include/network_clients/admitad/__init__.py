@@ -1,0 +1,1 @@
+"""Admitad (Mitgo): publisher API of the Admitad Partner Network."""
