@@ -1,0 +1,172 @@
+"""Strict reading of single values: what a network sent becomes a typed value, or a reason why not.
+
+Nothing is guessed here: an amount that is not a plain number, an impossible date or a text that
+Postgres cannot hold raises :class:`InvalidValueError`, and the row is set aside with that reason.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from network_clients.records import CurrencySource, Money
+
+#: Digits of an amount, written out without exponent, that are still believed.
+MAX_DIGITS = 30
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
+    r"(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
+)
+
+
+class InvalidValueError(ValueError):
+    """Raised for a value that cannot be stored truthfully.
+
+    :param field: the network's name of the field.
+    :param reason: what is wrong, as the end of a sentence that starts with the field.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field = field
+        self.reason = reason
+        super().__init__(f"{field} {reason}")
+
+
+def decimal_of(value: object, field: str) -> Decimal | None:
+    """Read an amount or count from a JSON number or a string; ``None`` and blank text are ``None``.
+
+    :param value: ``int``, ``Decimal`` or ``str``; a ``float`` is refused, because it has lost digits.
+    :raises InvalidValueError: for text, NaN, infinity and more than 30 digits.
+    """
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
+        raise InvalidValueError(field, f"is not a number: {_shown(value)}")
+    text = str(value).strip()
+    if len(text) > 4 * MAX_DIGITS or not _NUMBER.fullmatch(text):
+        raise InvalidValueError(field, f"is not a number: {_shown(value)}")
+    number = Decimal(text)
+    exponent = int(number.as_tuple().exponent)
+    whole = max(number.adjusted() + 1, 0) if number else 0
+    if whole + max(-exponent, 0) > MAX_DIGITS:
+        raise InvalidValueError(field, f"has more than {MAX_DIGITS} digits: {_shown(value)}")
+    return number
+
+
+def currency_of(value: object, field: str) -> str | None:
+    """Read an ISO 4217 code in any letter case; ``None`` and blank text are ``None``.
+
+    :raises InvalidValueError: for anything but three Latin letters.
+    """
+    text = text_of(value, field)
+    if text is None:
+        return None
+    code = text.upper()
+    if not _CURRENCY.fullmatch(code):
+        raise InvalidValueError(field, f"is not a currency code of three letters: {_shown(value)}")
+    return code
+
+
+def money_of(amount: object, currency: str | None, field: str) -> Money | None:
+    """Join an amount with the currency that its own row names; no amount gives ``None``.
+
+    :raises InvalidValueError: when there is an amount but no currency: none is ever invented.
+    """
+    number = decimal_of(amount, field)
+    if number is None:
+        return None
+    if currency is None:
+        raise InvalidValueError("currency", "is missing, so the row's amounts have no meaning")
+    return Money(number, currency, CurrencySource.ROW)
+
+
+def day_of(value: str, field: str) -> date:
+    """Read the calendar day from text that starts with ``YYYY-MM-DD``, as it is written.
+
+    :raises InvalidValueError: for anything else, and for days that do not exist.
+    """
+    text = value.strip()
+    if not _DAY.match(text):
+        raise InvalidValueError(field, f"is not a date: {_shown(value)}")
+    try:
+        return date.fromisoformat(text[:10])
+    except ValueError:
+        raise InvalidValueError(field, f"is a day that does not exist: {_shown(value)}") from None
+
+
+def moment_of(value: object, field: str, zone: ZoneInfo) -> datetime | None:
+    """Read a time as UTC; ``None`` and blank text are ``None``, a bare day is its midnight.
+
+    A time without an offset is local time in ``zone``. One that the clock shows twice in autumn is the
+    first of the two; one that it skips in spring is taken with the offset that was valid before.
+
+    :raises InvalidValueError: for anything but ISO 8601 forms of times that exist.
+    """
+    text = text_of(value, field)
+    if text is None:
+        return None
+    if not (_MOMENT.fullmatch(text) or _DAY.fullmatch(text)):
+        raise InvalidValueError(field, f"is not a time: {_shown(value)}")
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone, fold=0)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidValueError(field, f"is a time that does not exist: {_shown(value)}") from None
+
+
+def text_of(value: object, field: str) -> str | None:
+    """Read text without the white space around it; ``None`` and blank text are ``None``.
+
+    :raises InvalidValueError: for other types, and for a NUL character, which Postgres cannot hold.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise InvalidValueError(field, f"is not text: {_shown(value)}")
+    if "\x00" in value:
+        raise InvalidValueError(field, "holds a NUL character, which no database text can hold")
+    return value.strip() or None
+
+
+def key_of(value: object, field: str) -> str:
+    """Read an id, which networks send as a number or as text.
+
+    :raises InvalidValueError: when it is missing or of another type.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    text = text_of(value, field)
+    if text is None:
+        raise InvalidValueError(field, "is missing, so the row cannot be told from others")
+    return text
+
+
+def url_of(value: object, field: str) -> str | None:
+    """Read an absolute web address; ``//host/path`` becomes https.
+
+    What is no ``http`` or ``https`` address is ``None``: a link is not worth losing a row for, a screen
+    must never show ``javascript:`` as one, and the raw row keeps what was sent.
+
+    :raises InvalidValueError: when it is not text at all.
+    """
+    text = text_of(value, field)
+    if text is None:
+        return None
+    address = f"https:{text}" if text.startswith("//") else text
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return None
+    return address if parts.scheme.lower() in ("http", "https") and parts.hostname else None
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
