@@ -10,11 +10,10 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping
 from datetime import date, datetime
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -49,10 +48,6 @@ from data_sync.schedules.words import (
     Weekday,
     shown,
 )
-
-
-def _rules(value: object) -> object:
-    return [value] if isinstance(value, Mapping) else value
 
 
 class Notification(BaseModel):
@@ -128,8 +123,8 @@ class Defaults(BaseModel):
         description="Users who see the schedule and its logs besides admins, or everyone: all who may "
         "read DAGs.",
     )
-    notifications: Annotated[tuple[Notification, ...], BeforeValidator(_rules)] = Field(
-        default=(), max_length=20, description="Whom to tell about which ends of a run; one rule or a list."
+    notifications: tuple[Notification, ...] = Field(
+        default=(), max_length=20, description="Whom to tell about which ends of a run."
     )
 
     @field_validator("networks")
@@ -168,8 +163,9 @@ class Schedule(Defaults):
         return filled
 
     @model_validator(mode="after")
-    def _check_whole(self) -> Self:
-        self._check_timing()
+    def _check_whole(self, info: ValidationInfo) -> Self:
+        if (info.context or {}).get("timed", True):
+            self._check_timing()
         self._check_days()
         return self
 
@@ -213,15 +209,18 @@ class Schedule(Defaults):
             )
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any], *, networks: Collection[str] | None = None) -> Schedule:
+    def from_dict(
+        cls, data: Mapping[str, Any], *, networks: Collection[str] | None = None, timed: bool = True
+    ) -> Schedule:
         """Read a definition: the fields of an entry and its ``key``; what :meth:`to_dict` wrote fits.
 
         :param networks: slugs of the known networks; without it they are not checked, which is right
             for a definition that has been accepted before.
+        :param timed: ``False`` for a run that somebody asked for once: it needs no timing.
         :raises ScheduleRefusedError: with everything that is wrong.
         """
         try:
-            return cls.model_validate(dict(data), context={"networks": networks})
+            return cls.model_validate(dict(data), context={"networks": networks, "timed": timed})
         except ValidationError as error:
             raise ScheduleRefusedError(findings_of(error, FIELD_WORDS)) from None
 

@@ -1,0 +1,138 @@
+"""The catalogue: every schedule in one table, whichever source owns it.
+
+``config/schedules.yaml`` is mirrored here by the dag-processor whenever it changed. An entry that is
+broken keeps its last good definition and shows its problem; a file that cannot be read changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from data_sync.database import Cursor, Database
+from data_sync.schedules.model import Schedule
+
+
+@dataclass(frozen=True)
+class StoredSchedule:
+    """A schedule as the catalogue knows it."""
+
+    key: str
+    source: str
+    owner: str | None
+    definition: dict[str, Any]
+    problems: list[str]
+    yaml_line: int | None = None
+
+    @property
+    def schedule(self) -> Schedule:
+        """The definition as a model; it was valid when it was stored."""
+        return Schedule.from_dict(self.definition)
+
+
+_MIRROR = """
+WITH turn AS (
+    INSERT INTO data_sync.yaml_mirror AS m (content_hash, revision, problems)
+    VALUES (%(content_hash)s, %(revision)s, %(problems)s::jsonb)
+    ON CONFLICT (id) DO UPDATE SET content_hash = excluded.content_hash, revision = excluded.revision,
+        problems = excluded.problems, mirrored_at = clock_timestamp()
+    WHERE m.revision <= excluded.revision
+      AND (m.content_hash <> excluded.content_hash OR m.problems <> excluded.problems)
+    RETURNING 1
+),
+incoming AS (
+    SELECT * FROM jsonb_to_recordset(%(schedules)s::jsonb)
+        AS r(key text, name text, definition jsonb, definition_hash text, line integer)
+    WHERE EXISTS (SELECT 1 FROM turn)
+),
+kept AS (
+    INSERT INTO data_sync.sync_schedules AS s (key, source, name, definition, definition_hash, yaml_line)
+    SELECT key, 'yaml', name, definition, definition_hash, line FROM incoming ORDER BY key
+    ON CONFLICT (key) DO UPDATE SET source = 'yaml', owner = NULL, name = excluded.name,
+        definition = excluded.definition, definition_hash = excluded.definition_hash,
+        yaml_line = excluded.yaml_line, problems = '[]', deleted_at = NULL,
+        revision = s.revision + (s.definition_hash <> excluded.definition_hash)::integer,
+        updated_at = clock_timestamp()
+    WHERE (s.source, s.definition_hash, s.yaml_line, s.problems, s.deleted_at IS NULL) IS DISTINCT FROM
+          ('yaml', excluded.definition_hash, excluded.yaml_line, '[]'::jsonb, true)
+    RETURNING 1
+),
+broken AS (
+    UPDATE data_sync.sync_schedules s
+    SET problems = %(broken)s::jsonb -> s.key, updated_at = clock_timestamp()
+    WHERE EXISTS (SELECT 1 FROM turn) AND s.source = 'yaml' AND %(broken)s::jsonb ? s.key
+    RETURNING 1
+),
+gone AS (
+    UPDATE data_sync.sync_schedules s SET deleted_at = clock_timestamp(), updated_at = clock_timestamp()
+    WHERE EXISTS (SELECT 1 FROM turn) AND s.source = 'yaml' AND s.deleted_at IS NULL
+      AND s.key <> ALL(%(keys)s)
+    RETURNING 1
+)
+SELECT EXISTS (SELECT 1 FROM turn) AS mirrored
+"""
+
+
+def mirror_yaml(
+    db: Database,
+    schedules: Mapping[str, tuple[Schedule, int]],
+    broken: Mapping[str, Collection[str]],
+    *,
+    content_hash: str,
+    revision: int,
+    problems: Collection[str],
+) -> bool:
+    """Write the YAML schedules into the catalogue, in one statement, if they changed.
+
+    :param schedules: key to schedule and its line.
+    :param broken: keys whose entries have problems, with these; they keep their last good definition.
+    :param revision: grows with every edit of the file; an older one never overwrites a newer one.
+    :param problems: all problems of the file, for people.
+    :return: whether anything was written.
+    """
+    rows = [
+        {
+            "key": key,
+            "name": schedule.name,
+            "definition": schedule.to_dict(),
+            "definition_hash": schedule.definition_hash,
+            "line": line,
+        }
+        for key, (schedule, line) in schedules.items()
+    ]
+    with db.transaction() as cursor:
+        cursor.execute(
+            _MIRROR,
+            {
+                "content_hash": content_hash,
+                "revision": revision,
+                "problems": json.dumps(sorted(problems)),
+                "schedules": json.dumps(rows),
+                "broken": json.dumps({key: list(found) for key, found in broken.items()}),
+                "keys": [*schedules, *broken],
+            },
+        )
+        row = cursor.fetchone()
+    return bool(row and row["mirrored"])
+
+
+_COLUMNS = "key, source, owner, definition, problems, yaml_line"
+
+
+def find(cursor: Cursor, key: str) -> StoredSchedule | None:
+    """Return a schedule that is not deleted, or ``None``."""
+    row = cursor.execute(
+        f"SELECT {_COLUMNS} FROM data_sync.sync_schedules WHERE key = %s AND deleted_at IS NULL",  # noqa: S608
+        [key],
+    ).fetchone()
+    return StoredSchedule(**row) if row else None
+
+
+def list_schedules(cursor: Cursor) -> list[StoredSchedule]:
+    """Return every schedule that is not deleted, by key."""
+    cursor.execute(
+        f"SELECT {_COLUMNS} FROM data_sync.sync_schedules WHERE deleted_at IS NULL ORDER BY key"  # noqa: S608
+    )
+    return [StoredSchedule(**row) for row in cursor]

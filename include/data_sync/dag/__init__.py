@@ -1,0 +1,1 @@
+"""All that knows Airflow's DAGs: how a schedule becomes one, and what its tasks do."""

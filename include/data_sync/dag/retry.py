@@ -1,0 +1,38 @@
+"""Which failures of a sync task are worth another try, and when (law 18)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+from airflow.sdk import RetryDecision, RetryPolicy
+from network_clients.errors import NetworkError, RateLimitedError
+
+from data_sync.errors import DatabaseError
+
+#: Tries after the first one.
+RETRIES = 4
+_FIRST_DELAY = timedelta(seconds=15)
+_LONGEST_DELAY = timedelta(minutes=30)
+
+
+class SyncRetryPolicy(RetryPolicy):
+    """Back off on what may pass by itself; fail at once on what a person has to mend."""
+
+    def evaluate(
+        self, exception: BaseException, try_number: int, max_tries: int, context: Any = None
+    ) -> RetryDecision:
+        """Decide by the error's own word whether asking again can help."""
+        if isinstance(exception, RateLimitedError) and exception.retry_after:
+            return RetryDecision.retry(timedelta(seconds=exception.retry_after), str(exception))
+        if isinstance(exception, psycopg.OperationalError | DatabaseError) or (
+            isinstance(exception, NetworkError) and exception.is_retryable
+        ):
+            delay = min(_FIRST_DELAY * 2 ** (try_number - 1), _LONGEST_DELAY)
+            return RetryDecision.retry(delay, str(exception))
+        return RetryDecision.fail(str(exception))
+
+    def serialize(self) -> dict[str, Any]:
+        """Return nothing: the policy has no settings."""
+        return {}

@@ -1,0 +1,158 @@
+"""What the tasks of every sync DAG do. Their arguments come from Airflow, their work is done elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import AssetAlias, get_current_context, timezone
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
+from network_clients.errors import WaitTooLongError
+
+from data_sync import accounts, notifications
+from data_sync.assets import ALIAS, asset_of
+from data_sync.dag.airflow_view import TaskAirflowView
+from data_sync.dag.requests import request_of
+from data_sync.database import Database
+from data_sync.errors import AccountRefusedError, DataSyncError
+from data_sync.ledger.settle import settle
+from data_sync.migrate import require_current_schema
+from data_sync.runs.lookup import find_run, open_runs
+from data_sync.runs.opening import RunWaitsError
+from data_sync.runs.opening import open_run as open_stored_run
+from data_sync.schedules.accounts import AccountRef
+from data_sync.schedules.model import Schedule
+from data_sync.schedules.planning import WorkUnit
+from data_sync.sync import SyncTask, run_sync
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
+
+#: How often a run asks whether the previous one of its schedule has ended.
+_ASK_AGAIN = timedelta(seconds=20)
+
+
+def open_run() -> list[dict[str, Any]]:
+    """Open this run: return its units of work, an empty list when it is refused."""
+    context = get_current_context()
+    db = Database()
+    require_current_schema(db)
+    request = request_of(context, db)
+    refused = _check_accounts(db, request.schedule)
+    try:
+        opened = open_stored_run(db, request, refused_accounts=refused)
+    except RunWaitsError as waits:
+        with db.transaction() as cursor:
+            holder = next((run for run in open_runs(cursor) if run.id == waits.held_by), None)
+        if holder is not None and not settle(db, holder, TaskAirflowView()).is_closed:
+            log.info("%s Asking again in %s s.", waits, _ASK_AGAIN.seconds)
+            raise AirflowRescheduleException(timezone.utcnow() + _ASK_AGAIN) from None
+        opened = open_stored_run(db, request, refused_accounts=refused)
+    if opened.refusal:
+        log.warning("This run does no work: %s", opened.refusal)
+    return opened.units
+
+
+def _check_accounts(db: Database, schedule: Schedule) -> dict[str, str]:
+    """Note which accounts exist; return those that may not be read, each with the reason."""
+    refused = {}
+    for ref in schedule.networks:
+        try:
+            accounts.load_credentials(ref.conn_id)
+        except AccountRefusedError as error:
+            refused[ref.conn_id] = str(error)
+        with db.transaction() as cursor:
+            accounts.mirror(cursor, ref.conn_id, exists=ref.conn_id not in refused)
+    return refused
+
+
+def sync(account: str, unit: dict[str, Any]) -> None:
+    """Read one unit of one account. Raises so that Airflow fails, retries or reschedules the task."""
+    context = get_current_context()
+    ti = context["ti"]
+    task = SyncTask(
+        dag_id=ti.dag_id,
+        run_id=ti.run_id,
+        account=account,
+        unit=WorkUnit.from_dict(unit),
+        holder=str(uuid.uuid4()),
+        is_last_try=ti.try_number > ti.max_tries,
+    )
+    try:
+        run_sync(Database(), task)
+    except WaitTooLongError as wait:
+        log.info("%s. The slot is free until then.", wait)
+        raise AirflowRescheduleException(wait.until) from None
+    except DataSyncError as error:
+        raise AirflowFailException(str(error)) from error
+
+
+def close_run() -> None:
+    """Settle the run, tell who wants to know, and announce what was read completely."""
+    context = get_current_context()
+    db = Database()
+    with db.transaction() as cursor:
+        run = find_run(cursor, context["ti"].dag_id, context["ti"].run_id)
+    if run is None:
+        log.warning("open_run never opened this run, so there is nothing to settle.")
+        return
+    settled = settle(db, run, TaskAirflowView())
+    for account, status in sorted(settled.statuses.items()):
+        log.info("%s: %s", account, status)
+    _announce(context, settled.complete)
+    notifications.send(db, run, settled)
+
+
+def _announce(context: Context, complete: tuple[tuple[str, str], ...]) -> None:
+    events = context["outlet_events"][AssetAlias(ALIAS)]
+    for account, kind in complete:
+        events.add(asset_of(account, kind), extra={"account": account, "kind": kind})
+
+
+def choose_accounts() -> list[str]:
+    """Name the sync tasks of the accounts that a quick sync asks for."""
+    context = get_current_context()
+    db = Database()
+    with db.transaction() as cursor:
+        run = find_run(cursor, context["ti"].dag_id, context["ti"].run_id)
+    if run is None or run.refusal:
+        return []
+    return [f"{ref.group_id}.sync" for ref in run.schedule.networks]
+
+
+def upkeep() -> None:
+    """Settle what was left open, and note which accounts exist."""
+    db = Database()
+    require_current_schema(db)
+    view = TaskAirflowView()
+    with db.transaction() as cursor:
+        runs = open_runs(cursor)
+        known = [row["account"] for row in accounts.list_accounts(cursor)]
+    for run in runs:
+        settled = settle(db, run, view)
+        if settled.is_closed:
+            log.info("Settled %s of %s: %s", run.run_id, run.dag_id, dict(settled.statuses))
+    for account in known:
+        _mirror_account(db, account)
+
+
+def _mirror_account(db: Database, account: str) -> None:
+    try:
+        accounts.load_credentials(account)
+        exists = True
+    except AccountRefusedError:
+        exists = False
+    except Exception:  # A secrets backend that does not answer says nothing about the account.
+        log.warning("Whether %s exists cannot be told now.", account, exc_info=True)
+        return
+    with db.transaction() as cursor:
+        accounts.mirror(cursor, account, exists=exists)
+
+
+def account_of(group_id: str) -> str:
+    """Return the account's key of a task group's id."""
+    return AccountRef.from_group_id(group_id).conn_id

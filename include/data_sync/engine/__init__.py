@@ -1,0 +1,1 @@
+"""Reading one unit of work page by page and storing its rows, exactly once, whatever happens."""

@@ -1,0 +1,149 @@
+"""How each kind of record is laid out in its table, and its rows encoded for Postgres."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import msgspec
+from network_clients.records import Campaign, CurrencySource, Kind, Money, Purchase, Record
+
+#: A catalogue snapshot has no day: its reads are filed under this one.
+NO_DAY = date(1, 1, 1)
+
+# What a person would want to weigh when two amounts of a row have different sources.
+_WEAKEST_FIRST = (CurrencySource.NETWORK, CurrencySource.ACCOUNT, CurrencySource.ROW)
+
+
+@dataclass(frozen=True)
+class KindTable:
+    """A table and its columns with their Postgres types, ``key`` first."""
+
+    kind: Kind
+    name: str
+    columns: Mapping[str, str]
+
+    @property
+    def day(self) -> str:
+        """The SQL expression of a row's day; a constant where the kind has none."""
+        return "t.day" if "day" in self.columns else f"DATE '{NO_DAY.isoformat()}'"
+
+
+CAMPAIGNS = KindTable(
+    Kind.CAMPAIGNS,
+    "data_sync.campaigns",
+    {
+        "key": "text",
+        "name": "text",
+        "status": "text",
+        "connection": "text",
+        "site_url": "text",
+        "tracking_url": "text",
+        "logo_url": "text",
+        "currency": "text",
+        "countries": "text[]",
+        "categories": "text[]",
+        "description": "text",
+        "changed_at": "timestamptz",
+        "raw": "jsonb",
+    },
+)
+COUPONS = KindTable(
+    Kind.COUPONS,
+    "data_sync.coupons",
+    {
+        "key": "text",
+        "campaign_key": "text",
+        "campaign_name": "text",
+        "code": "text",
+        "name": "text",
+        "description": "text",
+        "status": "text",
+        "discount": "text",
+        "starts_at": "timestamptz",
+        "ends_at": "timestamptz",
+        "url": "text",
+        "countries": "text[]",
+        "is_exclusive": "boolean",
+        "changed_at": "timestamptz",
+        "raw": "jsonb",
+    },
+)
+PURCHASES = KindTable(
+    Kind.PURCHASES,
+    "data_sync.purchases",
+    {
+        "key": "text",
+        "grain": "text",
+        "traffic": "text",
+        "day": "date",
+        "occurred_at": "timestamptz",
+        "clicked_at": "timestamptz",
+        "closed_at": "timestamptz",
+        "changed_at": "timestamptz",
+        "campaign_key": "text",
+        "campaign_name": "text",
+        "coupon_code": "text",
+        "order_ref": "text",
+        "status": "text",
+        "status_word": "text",
+        "orders": "integer",
+        "gross_orders": "integer",
+        "sale_amount": "numeric",
+        "sale_currency": "text",
+        "commission": "numeric",
+        "commission_currency": "text",
+        "gross_sale_amount": "numeric",
+        "gross_commission": "numeric",
+        "currency_source": "text",
+        "is_correction": "boolean",
+        "corrects_key": "text",
+        "country": "text",
+        "sub_ids": "text[]",
+        "raw": "jsonb",
+    },
+)
+TABLES = {table.kind: table for table in (CAMPAIGNS, COUPONS, PURCHASES)}
+
+
+def encode_row(record: Record) -> tuple[bytes, bytes]:
+    """Encode a record as one JSON object in its table's columns.
+
+    :return: the JSON, and a 16-byte digest of it: equal digests mean that nothing has to be written.
+    """
+    encoded = msgspec.json.encode(_columns(record))
+    return encoded, hashlib.blake2b(encoded, digest_size=16).digest()
+
+
+def _columns(record: Record) -> dict[str, Any]:
+    if isinstance(record, Purchase):
+        return _purchase_columns(record)
+    fields = CAMPAIGNS.columns if isinstance(record, Campaign) else COUPONS.columns
+    row = {name: getattr(record, name) for name in fields}
+    row["raw"] = msgspec.Raw(record.raw)
+    return row
+
+
+def _purchase_columns(record: Purchase) -> dict[str, Any]:
+    row = {name: getattr(record, name, None) for name in PURCHASES.columns}
+    row["raw"] = msgspec.Raw(record.raw)
+    row["sale_amount"], row["sale_currency"] = _net(record.sale, record.gross_sale)
+    row["commission"], row["commission_currency"] = _net(record.commission, record.gross_commission)
+    row["gross_sale_amount"] = record.gross_sale.amount if record.gross_sale else None
+    row["gross_commission"] = record.gross_commission.amount if record.gross_commission else None
+    row["currency_source"] = _weakest_source(record)
+    return row
+
+
+def _net(net: Money | None, gross: Money | None) -> tuple[object, str | None]:
+    known = net or gross
+    return (net.amount if net else None), (known.currency if known else None)
+
+
+def _weakest_source(record: Purchase) -> CurrencySource | None:
+    amounts = (record.sale, record.commission, record.gross_sale, record.gross_commission)
+    used = {money.source for money in amounts if money is not None}
+    return next((source for source in _WEAKEST_FIRST if source in used), None)

@@ -1,0 +1,34 @@
+"""The tree of errors that this package raises towards people.
+
+::
+
+    DataSyncError
+    ├── ConfigError          a setting, a schedule or a command is wrong; the message says what to write
+    ├── DatabaseError        the database ``data_sync`` cannot be reached or is behind its migrations
+    ├── AccountRefusedError  an account does not exist, or this author may not use it
+    └── StepTakenError       another process has taken over this unit of work
+
+Errors of networks have their own tree in :mod:`network_clients.errors`.
+"""
+
+from __future__ import annotations
+
+
+class DataSyncError(Exception):
+    """Say what went wrong and what to do, in one or two plain sentences."""
+
+
+class ConfigError(DataSyncError):
+    """Raised when a setting, a schedule or the words of a command are wrong."""
+
+
+class DatabaseError(DataSyncError):
+    """Raised when the database ``data_sync`` cannot be reached, or its tables are not up to date."""
+
+
+class AccountRefusedError(DataSyncError):
+    """Raised when an account does not exist, or may not be used by the author of a run."""
+
+
+class StepTakenError(DataSyncError):
+    """Raised when another process has taken over a unit of work: this one must stop without a trace."""

@@ -1,0 +1,209 @@
+"""Settling: a log's status follows from its steps, and nothing stays open for ever (law 10).
+
+``settle`` may be called by anyone, any number of times: by ``close_run``, by the schedule's next
+``open_run``, by upkeep. A step that did not write its own end is closed only when Airflow says that
+its task, or the whole run, has ended.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from data_sync.database import Cursor, Database
+from data_sync.runs import guard
+from data_sync.runs.lookup import StoredRun
+from data_sync.schedules.accounts import AccountRef
+
+#: Airflow's words for a task that will not run any more by itself.
+_ENDED_TASK = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+_ENDED_RUN = frozenset({"success", "failed"})
+_ENDED_STEP = ("completed", "failed", "skipped", "superseded", "cancelled")
+
+_WHY = {
+    "failed": "The task ended without finishing: it was killed, marked as failed, or its machine went away.",
+    "upstream_failed": "The task never started, because open_run failed.",
+    "skipped": "The task was skipped.",
+    "removed": "The task is gone from the DAG.",
+    "success": "The task was marked as successful by hand before it had finished.",
+}
+_RUN_GONE = "The Airflow run was deleted before this unit had finished."
+_RUN_OVER = "The Airflow run ended before this unit had finished."
+
+
+class AirflowView(Protocol):
+    """What settling asks Airflow; a task, the api-server and tests each answer in their own way."""
+
+    def run_state(self, dag_id: str, run_id: str) -> str | None:
+        """Return the DAG run's state, or ``None`` when the run does not exist any more."""
+
+    def task_states(self, dag_id: str, run_id: str) -> Mapping[str, str | None]:
+        """Return the state of each task instance, by task id, with ``_<map index>`` when it is mapped."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The outcome: whether the run is closed now, and which reads were complete."""
+
+    is_closed: bool
+    statuses: Mapping[str, str]
+    """Account to the log's status."""
+    complete: tuple[tuple[str, str], ...]
+    """Pairs of account and kind that were read completely."""
+
+
+def settle(db: Database, run: StoredRun, airflow: AirflowView) -> Settled:
+    """Close what has ended, derive every log's status, and close the run when all logs have ended."""
+    with db.transaction() as cursor:
+        open_steps = _open_steps(cursor, run.id)
+    # Airflow is asked outside the transaction: its answer may take a while.
+    verdicts = _verdicts(run, open_steps, airflow) if open_steps else {}
+    with db.transaction() as cursor:
+        cursor.execute("SELECT 1 FROM data_sync.sync_runs WHERE id = %s FOR UPDATE", [run.id])
+        for step_id, (status, reason) in verdicts.items():
+            _close_step(cursor, step_id, status, reason)
+        _derive_logs(cursor, run.id)
+        statuses = _statuses(cursor, run.id)
+        is_closed = all(status not in ("pending", "processing") for status in statuses.values())
+        if is_closed:
+            guard.give_back(cursor, run.id)
+            cursor.execute(
+                "UPDATE data_sync.sync_runs SET state = 'closed', closed_at = clock_timestamp() "
+                "WHERE id = %s AND state = 'open'",
+                [run.id],
+            )
+            cursor.execute("DELETE FROM data_sync.schedule_leases WHERE sync_run = %s", [run.id])
+        return Settled(is_closed, statuses, _complete_pairs(cursor, run.id))
+
+
+def _open_steps(cursor: Cursor, run: int) -> list[dict[str, Any]]:
+    return cursor.execute(
+        """
+        SELECT s.id, s.unit_index, s.holder, l.account FROM data_sync.sync_log_steps s
+        JOIN data_sync.sync_logs l ON l.id = s.log_id
+        WHERE l.sync_run = %s AND s.status <> ALL(%s) AND l.status <> 'skipped'
+        """,
+        [run, list(_ENDED_STEP)],
+    ).fetchall()
+
+
+def _verdicts(
+    run: StoredRun, open_steps: list[dict[str, Any]], airflow: AirflowView
+) -> dict[int, tuple[str, str]]:
+    state = airflow.run_state(run.dag_id, run.run_id)
+    if state is None:
+        return {step["id"]: ("cancelled", _RUN_GONE) for step in open_steps}
+    tasks = airflow.task_states(run.dag_id, run.run_id)
+    verdicts = {}
+    for step in open_steps:
+        task = f"{AccountRef.from_conn_id(step['account']).group_id}.sync"
+        # A mapped task that never got as far as being expanded has a single instance without an index.
+        ended = tasks.get(f"{task}_{step['unit_index']}", tasks.get(task))
+        if ended in _ENDED_TASK:
+            verdicts[step["id"]] = ("failed", _WHY[ended])
+        elif state in _ENDED_RUN:
+            verdicts[step["id"]] = ("failed", _RUN_OVER)
+    return verdicts
+
+
+def _close_step(cursor: Cursor, step: int, status: str, reason: str) -> None:
+    """End a step from outside; whoever still holds it can write nothing any more."""
+    cursor.execute(
+        """
+        UPDATE data_sync.sync_log_steps SET status = %(status)s, reason = %(reason)s, holder = NULL,
+            error = COALESCE(error, %(error)s::jsonb), lease_until = NULL, waiting_until = NULL,
+            finished_at = clock_timestamp(), updated_at = clock_timestamp()
+        WHERE id = %(id)s AND status <> ALL(%(ended)s)
+        """,
+        {
+            "id": step,
+            "status": status,
+            "reason": reason,
+            "ended": list(_ENDED_STEP),
+            "error": json.dumps(
+                {"verdict": "ended from outside", "message": f"{reason} Clear the task in Airflow to go on."}
+            ),
+        },
+    )
+
+
+# Rows, requests and tries of a log are always the sums of its steps; its status follows from theirs.
+_DERIVE = """
+WITH sums AS (
+    SELECT s.log_id,
+        bool_or(s.status IN ('processing', 'waiting', 'retrying')) AS any_working,
+        bool_or(s.status = 'pending') AS any_pending,
+        bool_or(s.status = 'failed') AS any_failed,
+        bool_or(s.status = 'cancelled') AS any_cancelled,
+        bool_or(s.status = 'superseded') AS any_superseded,
+        bool_or(s.status = 'completed') AS any_completed,
+        max(s.tries) AS tries, sum(s.requests) AS requests, sum(s.waited_seconds) AS waited,
+        min(s.started_at) AS started_at, max(s.finished_at) AS finished_at,
+        (array_agg(s.error ORDER BY s.unit_index) FILTER (WHERE s.error IS NOT NULL))[1] AS error,
+        (array_agg(s.reason ORDER BY s.unit_index) FILTER (WHERE s.reason IS NOT NULL))[1] AS reason
+    FROM data_sync.sync_log_steps s JOIN data_sync.sync_logs l ON l.id = s.log_id
+    WHERE l.sync_run = %(run)s AND l.status <> 'skipped' GROUP BY s.log_id
+),
+per_kind AS (
+    SELECT s.log_id, s.kind, jsonb_build_object('read', sum(s.rows_read), 'inserted', sum(s.rows_inserted),
+        'updated', sum(s.rows_updated), 'unchanged', sum(s.rows_unchanged), 'outdated', sum(s.rows_outdated),
+        'rejected', sum(s.rows_rejected), 'vanished', sum(s.rows_vanished)) AS figures
+    FROM data_sync.sync_log_steps s JOIN data_sync.sync_logs l ON l.id = s.log_id
+    WHERE l.sync_run = %(run)s GROUP BY s.log_id, s.kind
+),
+counts AS (SELECT log_id, jsonb_object_agg(kind, figures) AS counts FROM per_kind GROUP BY log_id),
+warned AS (
+    SELECT log_id, jsonb_agg(DISTINCT warning) AS warnings
+    FROM data_sync.sync_log_steps s JOIN data_sync.sync_logs l ON l.id = s.log_id,
+         jsonb_array_elements(s.warnings) AS warning
+    WHERE l.sync_run = %(run)s GROUP BY log_id
+)
+UPDATE data_sync.sync_logs l SET
+    status = CASE
+        WHEN sums.any_working OR (sums.any_pending AND sums.started_at IS NOT NULL) THEN 'processing'
+        WHEN sums.any_pending THEN 'pending'
+        WHEN sums.any_failed THEN 'failed' WHEN sums.any_cancelled THEN 'cancelled'
+        WHEN sums.any_superseded THEN 'superseded' WHEN sums.any_completed THEN 'completed'
+        ELSE 'skipped' END,
+    tries = sums.tries, requests = sums.requests, waited_seconds = sums.waited,
+    counts = COALESCE(counts.counts, '{}'), warnings = COALESCE(warned.warnings, '[]'),
+    error = sums.error, reason = sums.reason, started_at = sums.started_at,
+    finished_at = CASE WHEN sums.any_working OR sums.any_pending THEN NULL ELSE sums.finished_at END,
+    updated_at = clock_timestamp()
+FROM sums LEFT JOIN counts USING (log_id) LEFT JOIN warned USING (log_id)
+WHERE l.id = sums.log_id
+"""
+
+
+def _derive_logs(cursor: Cursor, run: int) -> None:
+    cursor.execute(_DERIVE, {"run": run})
+    # A log without any unit (a backfill of catalogues alone) has nothing to do.
+    cursor.execute(
+        """
+        UPDATE data_sync.sync_logs l SET status = 'skipped', reason = 'There was nothing to read.',
+            finished_at = clock_timestamp(), updated_at = clock_timestamp()
+        WHERE l.sync_run = %s AND l.status = 'pending'
+          AND NOT EXISTS (SELECT 1 FROM data_sync.sync_log_steps s WHERE s.log_id = l.id)
+        """,
+        [run],
+    )
+
+
+def _statuses(cursor: Cursor, run: int) -> dict[str, str]:
+    cursor.execute("SELECT account, status FROM data_sync.sync_logs WHERE sync_run = %s", [run])
+    return {row["account"]: row["status"] for row in cursor}
+
+
+def _complete_pairs(cursor: Cursor, run: int) -> tuple[tuple[str, str], ...]:
+    cursor.execute(
+        """
+        SELECT l.account, s.kind FROM data_sync.sync_log_steps s JOIN data_sync.sync_logs l ON l.id = s.log_id
+        WHERE l.sync_run = %s AND s.status <> 'skipped'
+        GROUP BY l.account, s.kind HAVING bool_and(s.status = 'completed' AND s.is_complete)
+        ORDER BY l.account, s.kind
+        """,
+        [run],
+    )
+    return tuple((row["account"], row["kind"]) for row in cursor)

@@ -1,0 +1,233 @@
+"""Steps: one row per unit of work, with its lease, its checkpoint and its own counts (law 10).
+
+A step is held by one process at a time. Every batch renews the lease and moves the checkpoint in its
+own transaction, and does so only while the step still names this process as its holder: a process that
+was taken for dead and wakes up again cannot write any more.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from data_sync.database import Cursor, one
+from data_sync.errors import DataSyncError, StepTakenError
+
+#: How long a step counts as worked on after its last sign of life.
+LEASE = "2 minutes"
+
+#: States in which a step goes on from its checkpoint when its task runs again.
+_RESUMABLE = ("processing", "waiting", "retrying")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A unit of work as its holder sees it."""
+
+    id: int
+    log_id: int
+    account: str
+    network: str
+    kind: str
+    label: str
+    first_day: date | None
+    last_day: date | None
+    holder: str
+    checkpoint: dict[str, Any] | None
+    """Where an earlier try of this unit stopped; ``None`` for a fresh start."""
+
+
+_CLAIM = """
+UPDATE data_sync.sync_log_steps s SET
+    status = 'processing', holder = %(holder)s, lease_until = clock_timestamp() + %(lease)s::interval,
+    waiting_until = NULL, reason = NULL, error = NULL, finished_at = NULL, superseded_by = NULL,
+    updated_at = clock_timestamp(), is_complete = false,
+    tries = CASE WHEN keep THEN s.tries ELSE 0 END + CASE WHEN old_status = 'waiting' THEN 0 ELSE 1 END,
+    started_at = CASE WHEN keep THEN COALESCE(s.started_at, clock_timestamp()) ELSE clock_timestamp() END,
+    checkpoint = CASE WHEN keep THEN s.checkpoint END,
+    resumed = keep AND s.checkpoint IS NOT NULL,
+    pages = CASE WHEN keep THEN s.pages ELSE 0 END,
+    requests = CASE WHEN keep THEN s.requests ELSE 0 END,
+    waited_seconds = CASE WHEN keep THEN s.waited_seconds ELSE 0 END,
+    rows_read = CASE WHEN keep THEN s.rows_read ELSE 0 END,
+    rows_inserted = CASE WHEN keep THEN s.rows_inserted ELSE 0 END,
+    rows_updated = CASE WHEN keep THEN s.rows_updated ELSE 0 END,
+    rows_unchanged = CASE WHEN keep THEN s.rows_unchanged ELSE 0 END,
+    rows_outdated = CASE WHEN keep THEN s.rows_outdated ELSE 0 END,
+    rows_rejected = CASE WHEN keep THEN s.rows_rejected ELSE 0 END,
+    rows_vanished = CASE WHEN keep THEN s.rows_vanished ELSE 0 END,
+    warnings = CASE WHEN keep THEN s.warnings ELSE '[]' END
+FROM (
+    SELECT s.id, s.status AS old_status, s.status = ANY(%(resumable)s) AS keep
+    FROM data_sync.sync_log_steps s JOIN data_sync.sync_logs l ON l.id = s.log_id
+    JOIN data_sync.sync_runs r ON r.id = l.sync_run
+    WHERE r.dag_id = %(dag_id)s AND r.run_id = %(run_id)s AND l.account = %(account)s
+      AND s.unit_index = %(unit)s
+    FOR UPDATE OF s
+) before
+WHERE s.id = before.id
+RETURNING s.id, s.log_id, s.kind, s.label, s.first_day, s.last_day, s.checkpoint
+"""
+
+
+def claim(cursor: Cursor, *, dag_id: str, run_id: str, account: str, unit: int, holder: str) -> Step:
+    """Take a unit of work, from whoever held it before, and go on where it stopped.
+
+    :raises DataSyncError: when the run did not plan this unit.
+    """
+    row = cursor.execute(
+        _CLAIM,
+        {
+            "dag_id": dag_id,
+            "run_id": run_id,
+            "account": account,
+            "unit": unit,
+            "holder": holder,
+            "lease": LEASE,
+            "resumable": list(_RESUMABLE),
+        },
+    ).fetchone()
+    if row is None:
+        raise DataSyncError(
+            f"The run {run_id} of {dag_id} has no unit {unit} for {account}. Clear the whole run, so that "
+            "open_run plans it again."
+        )
+    log = one(
+        cursor.execute(
+            """
+            UPDATE data_sync.sync_logs SET status = 'processing', reason = NULL, error = NULL,
+                finished_at = NULL, started_at = COALESCE(started_at, clock_timestamp()),
+                updated_at = clock_timestamp()
+            WHERE id = %s RETURNING network
+            """,
+            [row["log_id"]],
+        ).fetchone()
+    )
+    return Step(
+        id=row["id"],
+        log_id=row["log_id"],
+        account=account,
+        network=log["network"],
+        kind=row["kind"],
+        label=row["label"],
+        first_day=row["first_day"],
+        last_day=row["last_day"],
+        holder=holder,
+        checkpoint=row["checkpoint"],
+    )
+
+
+@dataclass
+class Progress:
+    """What a batch adds to its step. Counts of rows may be negative: a part that is read anew."""
+
+    pages: int = 0
+    requests: int = 0
+    waited: float = 0.0
+    read: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    outdated: int = 0
+    rejected: int = 0
+    vanished: int = 0
+    expected: int | None = None
+    superseded_by: int | None = None
+    warnings: Sequence[str] = ()
+
+
+def advance(cursor: Cursor, step: Step, progress: Progress, checkpoint: Mapping[str, object]) -> None:
+    """Move the checkpoint, add the counts and renew the lease; part of the batch's transaction.
+
+    :raises StepTakenError: when another process has taken the step over; the batch must roll back.
+    """
+    cursor.execute(
+        """
+        UPDATE data_sync.sync_log_steps SET
+            checkpoint = %(checkpoint)s::jsonb,
+            lease_until = clock_timestamp() + %(lease)s::interval, updated_at = clock_timestamp(),
+            pages = pages + %(pages)s, requests = requests + %(requests)s,
+            waited_seconds = waited_seconds + %(waited)s,
+            rows_read = rows_read + %(read)s, rows_inserted = rows_inserted + %(inserted)s,
+            rows_updated = rows_updated + %(updated)s, rows_unchanged = rows_unchanged + %(unchanged)s,
+            rows_outdated = rows_outdated + %(outdated)s, rows_rejected = rows_rejected + %(rejected)s,
+            rows_vanished = rows_vanished + %(vanished)s,
+            items_expected = COALESCE(%(expected)s, items_expected),
+            superseded_by = COALESCE(%(superseded_by)s, superseded_by),
+            warnings = CASE WHEN warnings @> %(warnings)s::jsonb THEN warnings
+                            ELSE warnings || %(warnings)s::jsonb END
+        WHERE id = %(id)s AND holder = %(holder)s AND status = 'processing'
+        RETURNING id
+        """,
+        vars(progress)
+        | {
+            "id": step.id,
+            "holder": step.holder,
+            "lease": LEASE,
+            "checkpoint": json.dumps(checkpoint),
+            "warnings": json.dumps(list(progress.warnings)),
+        },
+    )
+    if cursor.fetchone() is None:
+        raise StepTakenError(f"Another process works on {step.label} of {step.account} now.")
+
+
+def finish(
+    cursor: Cursor,
+    step: Step,
+    status: str,
+    *,
+    reason: str | None = None,
+    error: Mapping[str, object] | None = None,
+    is_complete: bool = False,
+) -> None:
+    """Write the end of a step; part of its last transaction.
+
+    :param status: completed, failed, retrying, superseded, skipped or cancelled.
+    :raises StepTakenError: when another process has taken the step over.
+    """
+    cursor.execute(
+        """
+        UPDATE data_sync.sync_log_steps SET
+            status = %(status)s, reason = %(reason)s, error = %(error)s::jsonb,
+            is_complete = %(is_complete)s, lease_until = NULL, waiting_until = NULL,
+            finished_at = CASE WHEN %(status)s = 'retrying' THEN NULL ELSE clock_timestamp() END,
+            updated_at = clock_timestamp()
+        WHERE id = %(id)s AND holder = %(holder)s RETURNING id
+        """,
+        {
+            "id": step.id,
+            "holder": step.holder,
+            "status": status,
+            "reason": reason,
+            "error": None if error is None else json.dumps(error),
+            "is_complete": is_complete,
+        },
+    )
+    if cursor.fetchone() is None:
+        raise StepTakenError(f"Another process works on {step.label} of {step.account} now.")
+
+
+def wait(cursor: Cursor, step: Step, until: datetime, reason: str) -> None:
+    """Note that the step waits without a process until a moment, which extends its lease."""
+    cursor.execute(
+        """
+        UPDATE data_sync.sync_log_steps SET status = 'waiting', waiting_until = %(until)s,
+            reason = %(reason)s, lease_until = %(until)s + %(lease)s::interval,
+            updated_at = clock_timestamp()
+        WHERE id = %(id)s AND holder = %(holder)s
+        """,
+        {"id": step.id, "holder": step.holder, "until": until, "reason": reason, "lease": LEASE},
+    )
+
+
+def add_costs(cursor: Cursor, step: Step, *, requests: int, waited: float) -> None:
+    """Add requests and waits that no batch has carried, such as those of a failed page."""
+    cursor.execute(
+        "UPDATE data_sync.sync_log_steps SET requests = requests + %s, waited_seconds = waited_seconds + %s "
+        "WHERE id = %s AND holder = %s",
+        [requests, waited, step.id, step.holder],
+    )

@@ -1,0 +1,1 @@
+"""The tables' history: Alembic's environment and one file per change."""

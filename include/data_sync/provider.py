@@ -1,0 +1,78 @@
+"""What Airflow learns about this package: connection types with labelled fields, and our settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from network_clients import registry
+from network_clients.facts import Field, NetworkFacts
+
+#: Columns that every Airflow connection has; a network's other fields live in its extra.
+STANDARD_FIELDS = ("host", "port", "schema", "login", "password")
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's description in the form of Airflow's ``provider_info.schema.json``."""
+    return {
+        "package-name": "affiliate-data-sync",
+        "name": "Affiliate Data Sync",
+        "description": "Campaigns, coupons and purchases of affiliate networks, in your own Postgres.",
+        "connection-types": [_connection_type(registry.facts_of(slug)) for slug in registry.all_networks()],
+        "config": {"data_sync": {"description": "Settings of Affiliate Data Sync.", "options": _OPTIONS}},
+    }
+
+
+def _connection_type(facts: NetworkFacts) -> dict[str, Any]:
+    used = {field.name for field in facts.fields}
+    return {
+        "connection-type": facts.connection_type,
+        "hook-name": f"{facts.title} (affiliate network)",
+        "hook-class-name": f"data_sync.hooks.{hook_class_name(facts.slug)}",
+        "conn-fields": {f.name: _extra_field(f) for f in facts.fields if f.name not in STANDARD_FIELDS},
+        "ui-field-behaviour": {
+            "hidden-fields": [name for name in (*STANDARD_FIELDS, "extra") if name not in used],
+            "relabeling": {f.name: f.label for f in facts.fields if f.name in STANDARD_FIELDS},
+            "placeholders": {f.name: f.default or f.help for f in facts.fields if f.name in STANDARD_FIELDS},
+        },
+    }
+
+
+def _extra_field(field: Field) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string" if field.required else ["string", "null"]}
+    if field.default is not None:
+        schema["default"] = field.default
+    if field.choices:
+        schema["enum"] = list(field.choices)
+    if field.secret:
+        schema["format"] = "password"
+    return {"label": field.label, "description": field.help, "schema": schema}
+
+
+def hook_class_name(slug: str) -> str:
+    """Return the name under which :mod:`data_sync.hooks` offers a network's hook."""
+    return f"{slug.capitalize()}AccountHook"
+
+
+def _option(description: str, *, default: str | None = None, example: str | None = None) -> dict[str, Any]:
+    return {
+        "description": description,
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": example,
+        "default": default,
+    }
+
+
+_OPTIONS: dict[str, Any] = {
+    "conn_id": _option("Airflow connection of the Postgres that holds our tables.", default="data_sync"),
+    "schedules_file": _option(
+        "Path of schedules.yaml; empty means config/schedules.yaml beside the dags folder.", default=""
+    ),
+    "api_url": _option(
+        "Address of Airflow's api-server, for the data-sync command.", example="http://localhost:8080"
+    ),
+    "api_token": {
+        **_option("Access token for Airflow's REST API, for the data-sync command."),
+        "sensitive": True,
+    },
+}

@@ -1,0 +1,1 @@
+"""One DAG run, from the moment it asks to start until everything about it is settled."""

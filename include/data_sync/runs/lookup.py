@@ -1,0 +1,53 @@
+"""Reading what a run has stored about itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from data_sync.database import Cursor
+from data_sync.schedules.model import Schedule
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run as ``open_run`` stored it: its definition and range are those it started with."""
+
+    id: int
+    dag_id: str
+    run_id: str
+    kind: str
+    schedule_key: str | None
+    schedule_name: str
+    requested_by: str | None
+    anchor: datetime
+    timezone: str
+    definition: dict[str, Any]
+    units: list[dict[str, Any]]
+    state: str
+    refusal: str | None
+
+    @property
+    def schedule(self) -> Schedule:
+        """The definition in force."""
+        return Schedule.from_dict(self.definition, timed=False)
+
+
+_SELECT = """
+SELECT id, dag_id, run_id, kind, schedule_key, schedule_name, requested_by, anchor, timezone, definition,
+       units, state, refusal
+FROM data_sync.sync_runs
+"""
+
+
+def find_run(cursor: Cursor, dag_id: str, run_id: str) -> StoredRun | None:
+    """Return the stored run of an Airflow run, or ``None`` before its first ``open_run``."""
+    row = cursor.execute(_SELECT + "WHERE dag_id = %s AND run_id = %s", [dag_id, run_id]).fetchone()
+    return StoredRun(**row) if row else None
+
+
+def open_runs(cursor: Cursor) -> list[StoredRun]:
+    """Return every run that is not settled yet, oldest first."""
+    cursor.execute(_SELECT + "WHERE state = 'open' ORDER BY id")
+    return [StoredRun(**row) for row in cursor]

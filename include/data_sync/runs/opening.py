@@ -1,0 +1,205 @@
+"""``open_run``: claims the lease and the guard, fixes range and definition, makes logs and steps.
+
+Everything happens in one transaction, so a run is either open with all its units or not at all, and
+doing it again finds the same answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from data_sync.accounts import mirror_unknown
+from data_sync.database import Cursor, Database, now, one
+from data_sync.runs import guard
+from data_sync.runs.request import RunKind, RunRequest
+from data_sync.schedules.planning import WorkUnit, plan_units
+
+
+class RunWaitsError(Exception):
+    """Raised when another run of the same schedule is still going: ask again later, holding nothing."""
+
+    def __init__(self, held_by: int, holder: str) -> None:
+        self.held_by = held_by
+        super().__init__(f"The previous run {holder} of this schedule is still going.")
+
+
+@dataclass
+class OpenedRun:
+    """The outcome: the units to map over, an empty list when the run was refused."""
+
+    id: int
+    units: list[dict[str, object]] = field(default_factory=list)
+    refusal: str | None = None
+
+
+def open_run(
+    db: Database, request: RunRequest, *, refused_accounts: Mapping[str, str] | None = None
+) -> OpenedRun:
+    """Open a run, or say why it does no work.
+
+    :param refused_accounts: account to the reason why it may not be read; its log fails with it.
+    :raises RunWaitsError: while another run holds the schedule's lease.
+    """
+    with db.transaction() as cursor:
+        run = _insert_or_lock(cursor, request)
+        holder = _claim_lease(cursor, run["id"], request.schedule_key)
+        if holder is not None and not _is_late(cursor, request):
+            raise RunWaitsError(holder["id"], holder["run_id"])
+        refusal = _refusal(cursor, run, request, holder)
+        units = [] if refusal else run["units"]
+        cursor.execute(
+            "UPDATE data_sync.sync_runs SET state = 'open', closed_at = NULL, refusal = %s WHERE id = %s",
+            [refusal, run["id"]],
+        )
+        _make_logs(cursor, run["id"], request, units, refusal, refused_accounts or {})
+    return OpenedRun(run["id"], units, refusal)
+
+
+def _refusal(
+    cursor: Cursor, run: Mapping[str, Any], request: RunRequest, holder: Mapping[str, Any] | None
+) -> str | None:
+    if holder is not None:
+        return f"previous run still going: {holder['run_id']} had not ended when the next tick was due"
+    if run["guard"] == "claimed":
+        return None
+    return guard.claim(cursor, run["id"], request)
+
+
+def _insert_or_lock(cursor: Cursor, request: RunRequest) -> dict[str, Any]:
+    days = request.schedule.days(request.anchor)
+    units = plan_units(request.schedule.sync_type, days, backfill=request.kind is RunKind.BACKFILL)
+    cursor.execute(
+        """
+        INSERT INTO data_sync.sync_runs (dag_id, run_id, schedule_key, schedule_name, kind, requested_by,
+            anchor, timezone, sync_type, range_name, first_day, last_day, definition, units)
+        VALUES (%(dag_id)s, %(run_id)s, %(schedule_key)s, %(name)s, %(kind)s, %(requested_by)s, %(anchor)s,
+            %(zone)s, %(sync_type)s, %(range)s, %(first)s, %(last)s, %(definition)s, %(units)s)
+        ON CONFLICT (dag_id, run_id) DO NOTHING
+        """,
+        {
+            "dag_id": request.dag_id,
+            "run_id": request.run_id,
+            "schedule_key": request.schedule_key,
+            "name": request.schedule.name,
+            "kind": request.kind.value,
+            "requested_by": request.requested_by,
+            "anchor": request.anchor,
+            "zone": request.schedule.timezone,
+            "sync_type": request.schedule.sync_type.value,
+            "range": request.schedule.date_range.value,
+            "first": days.first,
+            "last": days.last,
+            "definition": json.dumps(request.definition),
+            "units": json.dumps([unit.to_dict() for unit in units]),
+        },
+    )
+    # A run that was opened before keeps its range, units and definition.
+    return one(
+        cursor.execute(
+            "SELECT id, guard, units FROM data_sync.sync_runs WHERE dag_id = %s AND run_id = %s FOR UPDATE",
+            [request.dag_id, request.run_id],
+        ).fetchone()
+    )
+
+
+def _claim_lease(cursor: Cursor, run: int, schedule_key: str | None) -> dict[str, Any] | None:
+    """Take the schedule's lease; return the run that holds it, or ``None`` when it is ours."""
+    if schedule_key is None:
+        return None
+    cursor.execute(
+        """
+        INSERT INTO data_sync.schedule_leases AS e (schedule_key, sync_run) VALUES (%(key)s, %(run)s)
+        ON CONFLICT (schedule_key) DO UPDATE SET sync_run = excluded.sync_run,
+            claimed_at = clock_timestamp()
+        WHERE e.sync_run = excluded.sync_run
+           OR EXISTS (SELECT 1 FROM data_sync.sync_runs r WHERE r.id = e.sync_run AND r.state = 'closed')
+        """,
+        {"key": schedule_key, "run": run},
+    )
+    row = one(
+        cursor.execute(
+            """
+            SELECT r.id, r.run_id FROM data_sync.schedule_leases e
+            JOIN data_sync.sync_runs r ON r.id = e.sync_run WHERE e.schedule_key = %s
+            """,
+            [schedule_key],
+        ).fetchone()
+    )
+    return None if row["id"] == run else row
+
+
+def _is_late(cursor: Cursor, request: RunRequest) -> bool:
+    """Tell whether a scheduled run has waited until the schedule's next tick."""
+    deadline: datetime | None = request.next_tick
+    return request.kind is RunKind.SCHEDULED and deadline is not None and now(cursor) >= deadline
+
+
+def _make_logs(
+    cursor: Cursor,
+    run: int,
+    request: RunRequest,
+    units: Sequence[Mapping[str, Any]],
+    refusal: str | None,
+    refused_accounts: Mapping[str, str],
+) -> None:
+    accounts = {ref.conn_id: ref.network for ref in request.schedule.networks}
+    mirror_unknown(cursor, accounts)
+    for account, network in accounts.items():
+        log = one(
+            cursor.execute(
+                """
+                INSERT INTO data_sync.sync_logs AS l (sync_run, account, network, schedule_key, schedule_name,
+                    kind, sync_type, requested_by, status, reason, metadata, finished_at)
+                VALUES (%(run)s, %(account)s, %(network)s, %(schedule_key)s, %(name)s, %(kind)s,
+                    %(sync_type)s, %(requested_by)s, %(status)s, %(reason)s, %(metadata)s,
+                    CASE WHEN %(status)s = 'skipped' THEN clock_timestamp() END)
+                ON CONFLICT (sync_run, account) DO UPDATE SET status = excluded.status,
+                    reason = excluded.reason, metadata = excluded.metadata, error = NULL, warnings = '[]',
+                    started_at = NULL, finished_at = excluded.finished_at, updated_at = clock_timestamp()
+                RETURNING id
+                """,
+                {
+                    "run": run,
+                    "account": account,
+                    "network": network,
+                    "schedule_key": request.schedule_key,
+                    "name": request.schedule.name,
+                    "kind": request.kind.value,
+                    "sync_type": request.schedule.sync_type.value,
+                    "requested_by": request.requested_by,
+                    "status": "skipped" if refusal else "pending",
+                    "reason": refusal,
+                    "metadata": json.dumps(
+                        {"refused": refused_accounts[account]} if account in refused_accounts else {}
+                    ),
+                },
+            ).fetchone()
+        )
+        _make_steps(cursor, log["id"], units)
+
+
+def _make_steps(cursor: Cursor, log: int, units: Sequence[Mapping[str, Any]]) -> None:
+    for data in units:
+        unit = WorkUnit.from_dict(data)
+        cursor.execute(
+            """
+            INSERT INTO data_sync.sync_log_steps AS s
+                (log_id, unit_index, kind, label, first_day, last_day, date_filter)
+            VALUES (%(log)s, %(index)s, %(kind)s, %(label)s, %(first)s, %(last)s, %(filter)s)
+            ON CONFLICT (log_id, unit_index) DO UPDATE SET status = 'pending', updated_at = clock_timestamp()
+            WHERE s.status NOT IN ('processing', 'waiting', 'retrying')
+            """,
+            {
+                "log": log,
+                "index": unit.index,
+                "kind": unit.kind.value,
+                "label": unit.label,
+                "first": unit.first,
+                "last": unit.last,
+                "filter": "occurred" if unit.first else None,
+            },
+        )

@@ -1,0 +1,177 @@
+"""One sync task: takes its unit, reads the network, stores the rows, writes its own end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import psycopg
+from network_clients import registry
+from network_clients.errors import NetworkError, WaitTooLongError
+from network_clients.interface import Credentials, NetworkClient, ReadRequest
+from network_clients.records import Kind
+
+from data_sync import accounts
+from data_sync.database import Cursor, Database, one
+from data_sync.engine.unit import UnitReader
+from data_sync.errors import AccountRefusedError, DatabaseError, DataSyncError
+from data_sync.ledger import steps
+from data_sync.ledger.steps import Step
+from data_sync.limiter import PostgresLimiter, load_hash_key
+from data_sync.runs.lookup import StoredRun, find_run
+from data_sync.schedules.planning import WorkUnit, network_days
+from data_sync.tokens import PostgresTokenStore
+
+
+@dataclass(frozen=True)
+class SyncTask:
+    """Which unit of which run a task works on.
+
+    :param holder: names this try of this task; whoever claims the step later is the only one who writes.
+    :param is_last_try: whether Airflow would try again after a failure that may pass.
+    """
+
+    dag_id: str
+    run_id: str
+    account: str
+    unit: WorkUnit
+    holder: str
+    is_last_try: bool
+
+
+def run_sync(
+    db: Database,
+    task: SyncTask,
+    load_credentials: Callable[[str], Credentials] = accounts.load_credentials,
+) -> None:
+    """Read one unit of one account to its end.
+
+    :raises NetworkError: when the network cannot be read; the step holds the reason.
+    :raises WaitTooLongError: when the unit should go on later; the step is marked as waiting.
+    :raises DataSyncError: for a missing account, a run that is not open, or a unit taken by another.
+    """
+    with db.transaction() as cursor:
+        run = find_run(cursor, task.dag_id, task.run_id)
+        if run is None:
+            raise DataSyncError(f"The run {task.run_id} was never opened. Clear the whole run in Airflow.")
+        cursor.execute("UPDATE data_sync.sync_runs SET state = 'open' WHERE id = %s", [run.id])
+        step = steps.claim(
+            cursor,
+            dag_id=task.dag_id,
+            run_id=task.run_id,
+            account=task.account,
+            unit=task.unit.index,
+            holder=task.holder,
+        )
+    try:
+        _read(db, task, run, step, load_credentials)
+    except NetworkError as error:
+        _record_failure(db, step, error.verdict, error.user_message, error.detail,
+                        again=error.is_retryable and not task.is_last_try)  # fmt: skip
+        raise
+    except AccountRefusedError as error:
+        _record_failure(db, step, "not configured", str(error), "", again=False)
+        raise
+    except (psycopg.OperationalError, DatabaseError):
+        # The database itself went away: there is nobody to tell. The retry goes on at the checkpoint.
+        raise
+    except WaitTooLongError as error:
+        with db.transaction() as cursor:
+            steps.wait(cursor, step, error.until, error.reason)
+        raise
+    except Exception as error:
+        if not isinstance(error, DataSyncError):
+            message = f"An unexpected error stopped this unit ({type(error).__name__}). See the task's log."
+            _record_failure(db, step, "error", message, "", again=False)
+        raise
+
+
+def _read(
+    db: Database,
+    task: SyncTask,
+    run: StoredRun,
+    step: Step,
+    load_credentials: Callable[[str], Credentials],
+) -> None:
+    with db.transaction() as cursor:
+        _refuse_if_told(cursor, step)
+    client = build_client(db, load_credentials(task.account))
+    if Kind(step.kind) not in client.facts.kinds:
+        with db.transaction() as cursor:
+            reason = f"{client.facts.title} offers no {step.kind}."
+            steps.finish(cursor, step, "skipped", reason=reason)
+        return
+    scope = account_scope(client)
+    with db.transaction() as cursor:
+        cursor.execute("UPDATE data_sync.sync_logs SET scope = %s WHERE id = %s", [scope, step.log_id])
+        today = one(
+            cursor.execute(
+                "SELECT (clock_timestamp() AT TIME ZONE %s)::date AS day", [client.zone.key]
+            ).fetchone()
+        )["day"]
+    request = read_request(client, task.unit, run.timezone, today)
+    reader = UnitReader(db, step, client, request, scope=scope)
+    try:
+        reader.run()
+    finally:
+        requests, waited = reader.unbilled()
+        if requests or waited:
+            with db.transaction() as cursor:
+                steps.add_costs(cursor, step, requests=requests, waited=waited)
+
+
+def _refuse_if_told(cursor: Cursor, step: Step) -> None:
+    row = one(
+        cursor.execute("SELECT metadata FROM data_sync.sync_logs WHERE id = %s", [step.log_id]).fetchone()
+    )
+    if refused := row["metadata"].get("refused"):
+        raise AccountRefusedError(refused)
+
+
+def build_client(db: Database, credentials: Credentials) -> NetworkClient:
+    """Make the client of an account, with the shared limiter and the shared tokens.
+
+    :raises NotConfiguredError: when the account lacks a field.
+    """
+    slug = accounts.network_of(credentials.account)
+    key = load_hash_key(db)
+    client_class = registry.get_client_class(slug)
+    return client_class(credentials, PostgresLimiter(db, slug, key), PostgresTokenStore(db, key))
+
+
+def account_scope(client: NetworkClient) -> str:
+    """Fingerprint the account's settings that decide which rows a read finds: all but its secrets."""
+    settings = {
+        field.name: client.credentials.values.get(field.name) or field.default
+        for field in client.facts.fields
+        if not field.secret
+    }
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def read_request(client: NetworkClient, unit: WorkUnit, zone: str, today: date) -> ReadRequest:
+    """Turn a unit's days, which are the schedule's, into the days of the network that cover them.
+
+    At the ends of the run's range the network's ``edge_overlap_days`` are added, where its zone or the
+    meaning of its dates is not certain. Days after ``today`` (the network's) are left out.
+    """
+    if unit.first is None or unit.last is None:
+        return ReadRequest(kind=unit.kind)
+    first, last = network_days(
+        date.fromisoformat(unit.first), date.fromisoformat(unit.last), zone, client.zone.key
+    )
+    margin = timedelta(days=client.facts.edge_overlap_days)
+    first -= margin if unit.opens_range else timedelta()
+    last += margin if unit.closes_range else timedelta()
+    return ReadRequest(kind=unit.kind, start=first, end=max(first, min(last, today)))
+
+
+def _record_failure(
+    db: Database, step: Step, verdict: str, message: str, detail: str, *, again: bool
+) -> None:
+    error = {"verdict": verdict, "message": message, "detail": detail}
+    with db.transaction() as cursor:
+        steps.finish(cursor, step, "retrying" if again else "failed", reason=message, error=error)
