@@ -1,22 +1,53 @@
 # The commands of this repository; `make help` lists them.
 PYTHON ?= python3
+PORT ?= 8080
+SANDBOX_PORT ?= 8787
 VENV := .venv
 BIN := $(VENV)/bin
+LOCAL := $(BIN)/python -m data_sync.local
+PORTS := --port $(PORT) --sandbox-port $(SANDBOX_PORT)
 
 .DEFAULT_GOAL := help
+.PHONY: help demo demo-once clean check test prove bench
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "Variables: PORT=8080 (Airflow), SANDBOX_PORT=8787 (sandbox networks), PYTHON=python3 (3.11 to 3.13)"
 
-$(VENV)/bin/uv: locks/bootstrap.txt
-	@$(PYTHON) -c 'import sys; sys.exit(0 if (3,11) <= sys.version_info[:2] <= (3,13) else "Python %d.%d cannot run this: install Python 3.11, 3.12 or 3.13, then run make PYTHON=python3.12" % sys.version_info[:2])'
-	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing: install it (Debian: apt-get install python3-venv)."; rm -rf $(VENV); exit 1; }
+demo: $(VENV)/.app ## Sync the sandbox networks into an embedded Postgres, then serve Airflow until Ctrl-C
+	@$(LOCAL) demo $(PORTS)
+
+demo-once: $(VENV)/.app ## The same, then end everything; succeeds only if every row and amount is right
+	@$(LOCAL) demo-once $(PORTS)
+
+clean: ## Remove the demo's state: databases, logs, passwords (the folder .data)
+	@if [ -d .data ]; then $(LOCAL) clean; fi
+
+check: $(VENV)/.dev ## Lint, formatting and types
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+test: $(VENV)/.dev ## The tests, with a real Postgres, real HTTP and real Airflow services
+	@$(BIN)/pytest -m "not prove"
+
+prove: $(VENV)/.dev ## The long proofs: what happens when things are killed, raced or repeated
+	@$(BIN)/pytest -m prove
+
+bench: $(VENV)/.dev ## Measure; also written to build/bench.json
+	@$(BIN)/python -m benchmarks
+
+$(BIN)/uv: locks/bootstrap.txt
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed: install Python 3.11, 3.12 or 3.13, or name one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3,11) <= sys.version_info[:2] <= (3,13) else "Python %d.%d cannot run this: install Python 3.11, 3.12 or 3.13, then name it: make PYTHON=python3.12" % sys.version_info[:2])'
+	@$(PYTHON) -m venv $(VENV) >/dev/null || { echo "Python's venv module is missing: install it (Debian: apt-get install python3-venv)." >&2; rm -rf $(VENV); exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement locks/bootstrap.txt
 	@touch $@
 
-$(VENV)/.app: locks/app.txt pyproject.toml | $(VENV)/bin/uv
+# Compiled at once: otherwise each of Airflow's services compiles the same thousand files when it starts.
+$(VENV)/.app: locks/app.txt pyproject.toml | $(BIN)/uv
 	@echo "Installing the locked packages into $(VENV) ..."
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement locks/app.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode --requirement locks/app.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 

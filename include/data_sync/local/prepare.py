@@ -1,0 +1,80 @@
+"""``python -m data_sync.local.prepare``: make both databases ready, in one process.
+
+Airflow takes seconds to import, so that everything that needs it is done here at once: its tables, our
+tables, one pool per network and the connections of the sandbox accounts, which then show on the screens.
+Running it again changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from network_clients import registry
+
+from data_sync import accounts
+from data_sync.database import Database
+from data_sync.migrate import migrate
+
+#: Says where the sandbox networks listen: each account's base URL is this plus its network's slug.
+SANDBOX_URL = "DATA_SYNC_SANDBOX_URL"
+
+
+def main() -> int:
+    """Do it all; return 0."""
+    from airflow.utils import db
+
+    db.initdb()
+    migrate()
+    _make_pools()
+    _make_connections(os.environ[SANDBOX_URL])
+    _mirror_accounts()
+    return 0
+
+
+def _make_pools() -> None:
+    from airflow.models.pool import Pool
+
+    for slug in registry.all_networks():
+        facts = registry.facts_of(slug)
+        Pool.create_or_update_pool(
+            facts.pool, facts.max_parallel, f"How many tasks read {facts.title} at once.", False
+        )
+
+
+def _make_connections(sandbox_url: str) -> None:
+    from airflow.models.connection import Connection
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        for slug in registry.all_networks():
+            conn_id = f"{slug}_default"
+            known: Any = session.query(Connection).filter(Connection.conn_id == conn_id).one_or_none()
+            if known is None:
+                known = Connection(conn_id=conn_id, conn_type=registry.facts_of(slug).connection_type)
+                # What the sandbox takes from the first publisher of each network.
+                known.login, known.password = f"sandbox-{slug}-id", f"sandbox-{slug}-secret"
+                known.description = "The sandbox: replace address, id and secret by your own."
+                known.host = f"{sandbox_url}/{slug}"
+                session.add(known)
+            elif _is_sandbox(known):
+                # The sandbox may listen on another port than last time.
+                known.host = f"{sandbox_url}/{slug}"
+
+
+def _mirror_accounts() -> None:
+    """Note the accounts, so that quick sync has their groups from the first time it is read."""
+    database = Database()
+    with database.transaction() as cursor:
+        for slug in registry.all_networks():
+            accounts.mirror(cursor, f"{slug}_default", exists=True)
+    database.close()
+
+
+def _is_sandbox(connection: Any) -> bool:
+    return (connection.host or "").startswith("http://127.0.0.1:")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""The few calls to Airflow's public REST API that the one-machine set-up makes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import requests
+
+from data_sync.local.errors import LocalError
+
+_SECONDS = 30.0
+
+
+class AirflowApi:
+    """Airflow's REST API as the admin sees it.
+
+    :param url: the address of the api-server.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._session = requests.Session()
+        # A proxy of the machine must not see calls to the machine itself.
+        self._session.trust_env = False
+
+    def log_in(self, user: str, password: str) -> str:
+        """Fetch an access token, use it from now on, and return it.
+
+        :raises LocalError: when the password is not accepted.
+        """
+        answer = self._session.post(
+            f"{self._url}/auth/token", json={"username": user, "password": password}, timeout=_SECONDS
+        )
+        if not answer.ok:
+            raise LocalError(
+                f"Airflow did not accept the password of {user} (HTTP {answer.status_code}): "
+                "run make clean, which removes all of this demo's state, and start again."
+            )
+        token = str(answer.json()["access_token"])
+        self._session.headers["Authorization"] = f"Bearer {token}"
+        return token
+
+    def missing_services(self, since: datetime) -> list[str]:
+        """Return the names of Airflow's services that have not reported in since a moment.
+
+        :param since: an aware time; a heartbeat of an earlier start does not count.
+        """
+        try:
+            answer = self._session.get(f"{self._url}/api/v2/monitor/health", timeout=_SECONDS)
+            health = answer.json() if answer.ok else {}
+        except requests.RequestException:
+            health = {}
+        if not health:
+            return ["api-server"]
+        names = {"scheduler": "scheduler", "dag_processor": "dag-processor", "triggerer": "triggerer"}
+        return [
+            name
+            for key, name in names.items()
+            if not _reported(health[key], f"latest_{key}_heartbeat", since)
+        ]
+
+    def find_dag(self, dag_id: str) -> dict[str, Any] | None:
+        """Return what Airflow knows about a DAG, or ``None`` while it knows none of that id."""
+        answer = self._session.get(f"{self._url}/api/v2/dags/{dag_id}", timeout=_SECONDS)
+        return None if answer.status_code == 404 else _read(answer)
+
+    def unpause(self, dag_id: str) -> None:
+        """Let the runs of a DAG start."""
+        _read(
+            self._session.patch(
+                f"{self._url}/api/v2/dags/{dag_id}", json={"is_paused": False}, timeout=_SECONDS
+            )
+        )
+
+    def import_errors(self) -> list[str]:
+        """Return the last line of each error that keeps a DAG file from being read."""
+        found = _read(self._session.get(f"{self._url}/api/v2/importErrors", timeout=_SECONDS))
+        return [error["stack_trace"].strip().splitlines()[-1] for error in found["import_errors"]]
+
+    def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
+        """Start a run and return its id."""
+        body = {"logical_date": None, "conf": conf}
+        url = f"{self._url}/api/v2/dags/{dag_id}/dagRuns"
+        return str(_read(self._session.post(url, json=body, timeout=_SECONDS))["dag_run_id"])
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """Return the state of a run in Airflow's words: queued, running, success or failed."""
+        url = f"{self._url}/api/v2/dags/{dag_id}/dagRuns/{run_id}"
+        return str(_read(self._session.get(url, timeout=_SECONDS))["state"])
+
+
+def _reported(part: dict[str, Any], heartbeat: str, since: datetime) -> bool:
+    last = part.get(heartbeat)
+    return part["status"] == "healthy" and last is not None and datetime.fromisoformat(last) >= since
+
+
+def _read(answer: requests.Response) -> dict[str, Any]:
+    if not answer.ok:
+        raise LocalError(
+            f"Airflow answered {answer.request.method} {answer.request.path_url} with "
+            f"HTTP {answer.status_code}: {answer.text[:300]}"
+        )
+    found: dict[str, Any] = answer.json()
+    return found
