@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from network_clients import registry
-from network_clients.interface import Credentials
-
 from data_sync.database import Cursor
 from data_sync.errors import AccountRefusedError
+from network_clients import registry
+from network_clients.interface import Credentials
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection

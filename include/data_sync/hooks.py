@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.sdk import BaseHook
-from network_clients import registry
-from network_clients.interface import Credentials
 
 from data_sync.accounts import credentials_from
 from data_sync.provider import hook_class_name
+from network_clients import registry
+from network_clients.interface import Credentials
 
 
 class NetworkAccountHook(BaseHook):

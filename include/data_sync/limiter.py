@@ -13,10 +13,9 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from data_sync.database import Database, one
 from network_clients.errors import WaitTooLongError
 from network_clients.facts import Limit
-
-from data_sync.database import Database, one
 
 #: The longest wait that is slept inside a task, in seconds.
 LONGEST_SLEEP = 30.0

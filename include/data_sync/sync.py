@@ -9,10 +9,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import psycopg
-from network_clients import registry
-from network_clients.errors import NetworkError, WaitTooLongError
-from network_clients.interface import Credentials, NetworkClient, ReadRequest
-from network_clients.records import Kind
 
 from data_sync import accounts
 from data_sync.database import Cursor, Database, one
@@ -24,6 +20,10 @@ from data_sync.limiter import PostgresLimiter, load_hash_key
 from data_sync.runs.lookup import StoredRun, find_run
 from data_sync.schedules.planning import WorkUnit, network_days
 from data_sync.tokens import PostgresTokenStore
+from network_clients import registry
+from network_clients.errors import NetworkError, WaitTooLongError
+from network_clients.interface import Credentials, NetworkClient, ReadRequest
+from network_clients.records import Kind
 
 
 @dataclass(frozen=True)

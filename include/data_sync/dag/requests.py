@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from network_clients import registry
-
 from data_sync.catalogue import StoredSchedule, find
 from data_sync.dag.names import QUICK_SYNC, key_of
 from data_sync.database import Database
@@ -16,6 +14,7 @@ from data_sync.runs.request import RunKind, RunRequest
 from data_sync.schedules.model import Schedule
 from data_sync.schedules.problems import ScheduleRefusedError
 from data_sync.schedules.timing import next_runs
+from network_clients import registry
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -7,9 +7,9 @@ from typing import Any
 
 import psycopg
 from airflow.sdk import RetryDecision, RetryPolicy
-from network_clients.errors import NetworkError, RateLimitedError
 
 from data_sync.errors import DatabaseError
+from network_clients.errors import NetworkError, RateLimitedError
 
 #: Tries after the first one.
 RETRIES = 4

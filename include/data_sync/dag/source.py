@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
-from network_clients import registry
 
 from data_sync import catalogue
 from data_sync.accounts import list_accounts
@@ -18,6 +17,7 @@ from data_sync.database import Database
 from data_sync.errors import DatabaseError
 from data_sync.schedules.model import Schedule
 from data_sync.schedules.yaml_source import ScheduleFile, read_file
+from network_clients import registry
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import AssetAlias, get_current_context, timezone
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
-from network_clients.errors import WaitTooLongError
 
 from data_sync import accounts, notifications
 from data_sync.assets import ALIAS, asset_of
@@ -26,6 +25,7 @@ from data_sync.schedules.accounts import AccountRef
 from data_sync.schedules.model import Schedule
 from data_sync.schedules.planning import WorkUnit
 from data_sync.sync import SyncTask, run_sync
+from network_clients.errors import WaitTooLongError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

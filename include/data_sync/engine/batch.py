@@ -14,10 +14,10 @@ from datetime import datetime
 from functools import cache
 
 import psycopg
-from network_clients.records import Kind, Record, RejectedRow
 
 from data_sync.database import Cursor, one
 from data_sync.engine.tables import KindTable, encode_row
+from network_clients.records import Kind, Record, RejectedRow
 
 
 @dataclass(frozen=True)

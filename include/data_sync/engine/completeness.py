@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from network_clients.records import Kind, Traffic
-
 from data_sync.database import Cursor, one
 from data_sync.engine.batch import Source
 from data_sync.engine.tables import NO_DAY, KindTable
+from network_clients.records import Kind, Traffic
 
 
 def remember_page(

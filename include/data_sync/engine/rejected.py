@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from network_clients.records import Kind, RejectedRow
-
 from data_sync.database import Cursor
 from data_sync.engine.batch import Source
+from network_clients.records import Kind, RejectedRow
 
 
 def store_rejected(cursor: Cursor, kind: Kind, source: Source, rows: Sequence[RejectedRow]) -> None:

@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 import msgspec
+
 from network_clients.records import Campaign, CurrencySource, Kind, Money, Purchase, Record
 
 #: A catalogue snapshot has no day: its reads are filed under this one.

@@ -15,9 +15,6 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from network_clients.facts import Filter, Order
-from network_clients.interface import NetworkClient, ReadRequest, Slice
-from network_clients.records import Page, Record, Status
 
 from data_sync.database import Cursor, Database, now
 from data_sync.engine import completeness
@@ -26,6 +23,9 @@ from data_sync.engine.rejected import store_rejected
 from data_sync.engine.tables import TABLES, KindTable
 from data_sync.ledger import steps
 from data_sync.ledger.steps import Progress, Step
+from network_clients.facts import Filter, Order
+from network_clients.interface import NetworkClient, ReadRequest, Slice
+from network_clients.records import Page, Record, Status
 
 #: How often a list that keeps moving is read before its rows are taken as they came.
 LONGEST_CHASE = 3

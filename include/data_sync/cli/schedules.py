@@ -1,0 +1,65 @@
+"""``data-sync validate`` and ``data-sync schedules``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from data_sync import catalogue
+from data_sync.cli.output import as_json, show
+from data_sync.database import Database
+from data_sync.schedules.timing import next_runs
+from data_sync.schedules.validate import validate_file
+from network_clients import registry
+
+
+@click.command()
+@click.argument("path", default="config/schedules.yaml", type=click.Path(path_type=Path))
+@click.pass_context
+def validate(context: click.Context, path: Path) -> None:
+    """Check a file of schedules without Airflow or Postgres; exits 1 when something is wrong.
+
+    Whether the accounts exist is not checked here: that is known to Airflow alone.
+    """
+    problems = validate_file(path, registry.all_networks())
+    for problem in problems:
+        click.echo(str(problem))
+    if problems:
+        context.exit(1)
+    click.echo(f"{path}: fine. Accounts are not checked here; a run says so when one is missing.")
+
+
+@click.command()
+@as_json
+def schedules(json_wanted: bool) -> None:
+    """List every schedule: what it reads, when it runs next, and its problems."""
+    db = Database()
+    with db.transaction() as cursor:
+        stored = catalogue.list_schedules(cursor)
+        cursor.execute(
+            """
+            SELECT DISTINCT ON (schedule_key) schedule_key, status, created_at FROM data_sync.sync_logs
+            WHERE schedule_key IS NOT NULL ORDER BY schedule_key, id DESC
+            """
+        )
+        last = {row["schedule_key"]: row for row in cursor}
+    now = datetime.now(UTC)
+    rows = []
+    for entry in stored:
+        schedule = entry.schedule
+        rows.append(
+            {
+                "key": entry.key,
+                "source": entry.source,
+                "reads": f"{schedule.sync_type.value}, {schedule.date_range.value}",
+                "networks": [str(ref) for ref in schedule.networks],
+                "next_run": next_runs(schedule.when, now, 1)[0] if schedule.active else None,
+                "last_run": last.get(entry.key, {}).get("created_at"),
+                "last_status": last.get(entry.key, {}).get("status"),
+                "problems": entry.problems,
+            }
+        )
+    empty = "There are no schedules yet. Write some into config/schedules.yaml; the dag-processor reads it."
+    show(rows, json_wanted=json_wanted, empty=empty)
