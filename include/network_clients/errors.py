@@ -57,6 +57,7 @@ class NetworkError(Exception):
         super().__init__(user_message)
 
     def __str__(self) -> str:
+        """Return the message for people, headed by network, operation, HTTP status and request id."""
         facts = [self.network, self.operation]
         if self.http_status is not None:
             facts.append(f"HTTP {self.http_status}")

@@ -32,6 +32,7 @@ class Credentials:
     values: Mapping[str, str]
 
     def __repr__(self) -> str:
+        """Name the account and which fields are there, and none of their values."""
         return f"Credentials({self.account!r}, fields={sorted(self.values)})"
 
 

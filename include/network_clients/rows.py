@@ -2,72 +2,161 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Generic, TypeVar
+from zoneinfo import ZoneInfo
 
 import msgspec
 
-from network_clients.records import Record, RejectedRow
+from network_clients import values
+from network_clients.records import Money, Record, RejectedRow
 from network_clients.values import InvalidValueError
 
-RowT = TypeVar("RowT", bound=msgspec.Struct)
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+# Numbers arrive exactly as written: int or Decimal, never float.
+_VALUE = msgspec.json.Decoder(float_hook=Decimal)
+_NULL = msgspec.Raw(b"null")
 
 
-class RowReader(Generic[RowT]):
-    """Turns raw JSON rows into records.
+class Row:
+    """One JSON object of a network, read field by field; each method is strict about its field's form.
 
-    :param row_type: the struct of the network's row. Fields typed ``Any`` receive numbers exactly as
-        written (``int`` or ``Decimal``, never ``float``).
-    :param to_record: makes the record; it gets the struct and the bytes to keep as ``raw``.
-    :param key_of_row: the row's id for people, also of a row that is set aside.
+    Every method raises :class:`network_clients.values.InvalidValueError`, which names the field.
+
+    :param raw: the bytes to keep with the record.
+    :param zone: of times without an offset.
+    :param prefix: where an inner object stands, for the names in errors.
+    """
+
+    __slots__ = ("_fields", "_prefix", "_zone", "raw")
+
+    def __init__(
+        self, raw: bytes, fields: Mapping[str, msgspec.Raw], zone: ZoneInfo, prefix: str = ""
+    ) -> None:
+        self.raw = raw
+        self._fields = fields
+        self._zone = zone
+        self._prefix = prefix
+
+    def value(self, name: str) -> object:
+        """Return a field as plain Python; ``None`` when it is absent."""
+        return _VALUE.decode(self._fields.get(name, _NULL))
+
+    def text(self, name: str) -> str | None:
+        """Read text or a whole number as text; ``None`` when there is none."""
+        return values.text_of(self.value(name), self._prefix + name)
+
+    def key(self, name: str) -> str:
+        """Read an id that must be there."""
+        return values.key_of(self.value(name), self._prefix + name)
+
+    def url(self, name: str) -> str | None:
+        """Read an absolute web address; ``None`` for anything that is no such address."""
+        return values.url_of(self.value(name), self._prefix + name)
+
+    def currency(self, name: str) -> str | None:
+        """Read an ISO 4217 code."""
+        return values.currency_of(self.value(name), self._prefix + name)
+
+    def money(self, name: str, currency: str | None) -> Money | None:
+        """Read an amount in the currency that the row itself names."""
+        return values.money_of(self.value(name), currency, self._prefix + name)
+
+    def moment(self, name: str) -> datetime | None:
+        """Read a time as UTC."""
+        return values.moment_of(self.value(name), self._prefix + name, self._zone)
+
+    def day(self, name: str) -> date:
+        """Read the calendar day, in the network's zone, of a time that must be there."""
+        return values.day_of(self.value(name), self._prefix + name, self._zone)
+
+    def flag(self, name: str) -> bool | None:
+        """Read yes or no from a boolean or from 0 and 1, as a number or as text."""
+        return values.flag_of(self.value(name), self._prefix + name)
+
+    def child(self, name: str) -> Row:
+        """Return an inner object; an absent one has no fields."""
+        sent = self._fields.get(name, _NULL)
+        fields = {} if sent == _NULL else _fields_of(bytes(sent), self._prefix + name)
+        return Row(self.raw, fields, self._zone, f"{self._prefix}{name}.")
+
+    def texts(self, name: str, inner: str) -> tuple[str, ...]:
+        """Read a list of texts, or of objects whose field ``inner`` is a text; empty ones are left out."""
+        items = self.value(name) or []
+        if not isinstance(items, list):
+            raise InvalidValueError(self._prefix + name, "is not a list")
+        found = [item.get(inner) if isinstance(item, dict) else item for item in items]
+        return tuple(text for item in found if (text := values.text_of(item, self._prefix + name)))
+
+
+@dataclass
+class Reading:
+    """What the rows of a page have become.
+
+    ``items`` holds for every row, in order, its id, or a digest of a row that has none.
+    """
+
+    records: list[Record] = field(default_factory=list)
+    rejected: list[RejectedRow] = field(default_factory=list)
+    items: list[str] = field(default_factory=list)
+
+
+class RowReader:
+    """Turns the rows of one kind into records.
+
+    :param id_field: the field that tells rows apart.
+    :param withheld: fields of the network with personal data; they are null in everything that is kept.
     """
 
     def __init__(
         self,
-        row_type: type[RowT],
-        to_record: Callable[[RowT, bytes], Record],
-        key_of_row: Callable[[RowT], str | None],
+        to_record: Callable[[Row], Record],
+        zone: ZoneInfo,
+        *,
+        id_field: str = "id",
+        withheld: tuple[str, ...] = (),
     ) -> None:
-        self._decoder = msgspec.json.Decoder(row_type, float_hook=Decimal)
         self._to_record = to_record
-        self._key_of_row = key_of_row
+        self._zone = zone
+        self._id_field = id_field
+        self._withheld = withheld
 
-    def read(self, rows: Iterable[bytes]) -> tuple[list[Record], list[RejectedRow], list[str | None]]:
-        """Read all rows of a page.
-
-        :return: records, rows set aside, and the id of every row in the order of the page.
-        """
-        records: list[Record] = []
-        rejected: list[RejectedRow] = []
-        keys: list[str | None] = []
-        for raw in rows:
-            key = None
+    def read(self, rows: Iterable[msgspec.Raw]) -> Reading:
+        """Read all rows of a page."""
+        reading = Reading()
+        for sent in rows:
+            raw, key = bytes(sent), None
             try:
-                row = self._decode(raw)
-                key = self._key_of_row(row)
-                records.append(self._to_record(_storable(row, raw), raw))
+                row = self._row(raw)
+                raw = row.raw
+                key = row.text(self._id_field)
+                # Postgres' jsonb refuses the escape anywhere in the row, also in a field that nobody reads.
+                if b"\\u0000" in raw:
+                    raise InvalidValueError("", "holds a NUL character, which no database text can hold")
+                reading.records.append(self._to_record(row))
             except InvalidValueError as error:
-                rejected.append(
-                    RejectedRow(reason=_sentence(error), field=error.field or None, key=key, raw=raw)
+                reason = f"{error.field or 'The row'} {error.reason}."
+                reading.rejected.append(
+                    RejectedRow(reason=reason, field=error.field or None, key=key, raw=raw)
                 )
-            keys.append(key)
-        return records, rejected, keys
+            reading.items.append(key or f"#{hashlib.blake2b(raw, digest_size=8).hexdigest()}")
+        return reading
 
-    def _decode(self, raw: bytes) -> RowT:
-        try:
-            return self._decoder.decode(raw)
-        except msgspec.ValidationError as error:
-            what, _, where = str(error).partition(" - at `$")
-            raise InvalidValueError(where.rstrip("`").lstrip("."), f"cannot be read: {what}") from None
-
-
-def _storable(row: RowT, raw: bytes) -> RowT:
-    # Postgres' jsonb refuses the escape anywhere in the row, also in a field that nobody maps.
-    if b"\\u0000" in raw:
-        raise InvalidValueError("", "holds a NUL character, which no database text can hold")
-    return row
+    def _row(self, raw: bytes) -> Row:
+        fields = _fields_of(raw, "")
+        present = [name for name in self._withheld if fields.get(name, _NULL) != _NULL]
+        if present:
+            # All other values are written back byte for byte, so amounts keep their digits.
+            fields.update(dict.fromkeys(present, _NULL))
+            raw = msgspec.json.encode(fields)
+        return Row(raw, fields, self._zone)
 
 
-def _sentence(problem: InvalidValueError) -> str:
-    return f"{problem.field or 'The row'} {problem.reason}."
+def _fields_of(raw: bytes, name: str) -> dict[str, msgspec.Raw]:
+    try:
+        return _FIELDS.decode(raw)
+    except msgspec.ValidationError:
+        raise InvalidValueError(name, "is not a JSON object") from None

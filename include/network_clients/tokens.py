@@ -6,8 +6,11 @@ import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
+import msgspec
+
+from network_clients.bodies import json_as
 from network_clients.errors import CredentialsRejectedError
 from network_clients.interface import TokenStore
 from network_clients.outcomes import Answer
@@ -29,6 +32,12 @@ class Token:
 
     value: str = field(repr=False)
     expires_in: float
+
+
+class _TokenAnswer(msgspec.Struct):
+    access_token: Annotated[str, msgspec.Meta(min_length=1)]
+    # RFC 6749 has a number here; some servers send it as text.
+    expires_in: Annotated[int, msgspec.Meta(ge=0)] | Annotated[str, msgspec.Meta(pattern="^[0-9]{1,9}$")]
 
 
 class MemoryTokenStore:
@@ -110,9 +119,17 @@ class TokenSession:
         return token
 
 
-def basic_header(user: str, secret: str) -> str:
-    """Return the value of an ``Authorization`` header for HTTP Basic."""
-    return f"Basic {base64.b64encode(f'{user}:{secret}'.encode()).decode()}"
+def buy_token(
+    transport: Transport, path: str, *, user: str, secret: str, form: tuple[tuple[str, str], ...]
+) -> Token:
+    """Ask an OAuth 2 token endpoint (RFC 6749) for an access token, with the client's Basic header.
+
+    :raises CredentialsRejectedError: when the network does not accept them.
+    """
+    pair = base64.b64encode(f"{user}:{secret}".encode()).decode()
+    request = Request("token", path, method="POST", headers={"Authorization": f"Basic {pair}"}, form=form)
+    answer = transport.send(request, json_as(_TokenAnswer))
+    return Token(answer.access_token, float(answer.expires_in))
 
 
 def _with_bearer(request: Request, token: str) -> Request:

@@ -7,12 +7,13 @@ Postgres cannot hold raises :class:`InvalidValueError`, and the row is set aside
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from network_clients.records import CurrencySource, Money
+from network_clients.records import CurrencySource, Money, Status
 
 #: Digits of an amount, written out without exponent, that are still believed.
 MAX_DIGITS = 30
@@ -87,18 +88,16 @@ def money_of(amount: object, currency: str | None, field: str) -> Money | None:
     return Money(number, currency, CurrencySource.ROW)
 
 
-def day_of(value: str, field: str) -> date:
-    """Read the calendar day from text that starts with ``YYYY-MM-DD``, as it is written.
+def day_of(value: object, field: str, zone: ZoneInfo) -> date:
+    """Read the calendar day of a time in ``zone``: of a time without offset, the day as it is written.
 
-    :raises InvalidValueError: for anything else, and for days that do not exist.
+    :raises InvalidValueError: when it is missing, and as :func:`moment_of` does.
     """
-    text = value.strip()
-    if not _DAY.match(text):
-        raise InvalidValueError(field, f"is not a date: {_shown(value)}")
-    try:
-        return date.fromisoformat(text[:10])
-    except ValueError:
-        raise InvalidValueError(field, f"is a day that does not exist: {_shown(value)}") from None
+    moment = moment_of(value, field, zone)
+    if moment is None:
+        raise InvalidValueError(field, "is missing, so the row belongs to no day")
+    written = datetime.fromisoformat(str(value).strip())
+    return moment.astimezone(zone).date() if written.tzinfo else written.date()
 
 
 def moment_of(value: object, field: str, zone: ZoneInfo) -> datetime | None:
@@ -124,10 +123,14 @@ def moment_of(value: object, field: str, zone: ZoneInfo) -> datetime | None:
 def text_of(value: object, field: str) -> str | None:
     """Read text without the white space around it; ``None`` and blank text are ``None``.
 
+    Whole numbers are text too: networks send ids and order numbers in both forms.
+
     :raises InvalidValueError: for other types, and for a NUL character, which Postgres cannot hold.
     """
     if value is None:
         return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
     if not isinstance(value, str):
         raise InvalidValueError(field, f"is not text: {_shown(value)}")
     if "\x00" in value:
@@ -136,16 +139,34 @@ def text_of(value: object, field: str) -> str | None:
 
 
 def key_of(value: object, field: str) -> str:
-    """Read an id, which networks send as a number or as text.
+    """Read an id.
 
-    :raises InvalidValueError: when it is missing or of another type.
+    :raises InvalidValueError: when it is missing, and as :func:`text_of` does.
     """
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
     text = text_of(value, field)
     if text is None:
         raise InvalidValueError(field, "is missing, so the row cannot be told from others")
     return text
+
+
+def status_of(words: Mapping[str, Status], word: str | None) -> Status:
+    """Return our status for a network's word; one that its facts do not list is ``unknown``."""
+    return words.get((word or "").lower(), Status.UNKNOWN)
+
+
+def flag_of(value: object, field: str) -> bool | None:
+    """Read yes or no from a boolean or from 0 and 1, as a number or as text; ``None`` is ``None``.
+
+    :raises InvalidValueError: for anything else.
+    """
+    if isinstance(value, bool):
+        return value
+    text = text_of(value, field)
+    if text is None:
+        return None
+    if text not in ("0", "1"):
+        raise InvalidValueError(field, f"is neither 0 nor 1: {_shown(value)}")
+    return text == "1"
 
 
 def url_of(value: object, field: str) -> str | None:
