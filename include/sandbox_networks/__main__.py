@@ -1,0 +1,9 @@
+"""``python -m sandbox_networks``: serve the sandbox networks."""
+
+from __future__ import annotations
+
+import sys
+
+from sandbox_networks.server import main
+
+sys.exit(main())

@@ -1,0 +1,113 @@
+"""What every call to a sandbox network passes: counting, limits, faults, then the network's own routes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sandbox_networks.faults import Fault, FaultBook, FaultKind
+from sandbox_networks.network import Network
+
+_WAITING = (FaultKind.HOLD, FaultKind.SLOW)
+_BREAKING = (FaultKind.DROP, FaultKind.TRUNCATED)
+
+
+class Gate:
+    """The ASGI application in front of one network.
+
+    :param enforce: whether a call over a limit is refused, or only counted.
+    """
+
+    def __init__(self, network: Network, app: ASGIApp, faults: FaultBook, *, enforce: bool) -> None:
+        """Stand in front of the network's own routes, ``app``."""
+        self._network = network
+        self._app = app
+        self._faults = faults
+        self._enforce = enforce
+        self._answers: dict[FaultKind, Callable[[Fault], Response]] = {
+            FaultKind.RATE_LIMITED: lambda fault: network.rate_limited(),
+            FaultKind.TOO_MANY_REQUESTS: lambda fault: PlainTextResponse("Too Many Requests", 429),
+            FaultKind.SERVER_ERROR: _server_error,
+            FaultKind.WRONG_CREDENTIALS: lambda fault: network.wrong_credentials(),
+            FaultKind.MISSING_SCOPE: lambda fault: network.missing_scope(),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        request = Request(scope, receive)
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        body = await request.body()
+        self._network.traffic.count(path)
+        broken = self._network.traffic.admit(self._network.caller(path, request.headers, body), path)
+        if broken and self._enforce:
+            await self._network.rate_limited()(scope, receive, send)
+            return
+        fault = self._faults.take(self._network.slug, path)
+        if fault and fault.kind in _WAITING and not await _wait(receive, fault.seconds):
+            return
+        if fault and (answer := self._answer(fault)):
+            await answer(scope, receive, send)
+            return
+        if fault and fault.kind is FaultKind.EXPIRED_TOKENS:
+            self._network.expire_tokens()
+        breaks = fault is not None and fault.kind in _BREAKING
+        await self._app(scope, _replay(body), _Cutter(send, fault.kind) if fault and breaks else send)
+
+    def _answer(self, fault: Fault) -> Response | None:
+        make = self._answers.get(fault.kind)
+        if make is None:
+            return None
+        answer = make(fault)
+        if fault.retry_after is not None:
+            answer.headers["Retry-After"] = str(fault.retry_after)
+        return answer
+
+
+class _Cutter:
+    """Passes on the first half of a body: with the full length announced (drop), or as if it were all."""
+
+    def __init__(self, send: Send, kind: FaultKind) -> None:
+        self._send = send
+        self._drop = kind is FaultKind.DROP
+        self._start: Message | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._start = message
+            return
+        assert self._start is not None
+        half = message["body"][: len(message["body"]) // 2]
+        if not self._drop:
+            length = (b"content-length", str(len(half)).encode())
+            kept = [pair for pair in self._start["headers"] if pair[0] != b"content-length"]
+            self._start["headers"] = [*kept, length]
+        await self._send(self._start)
+        # An answer that never ends makes the server close the connection.
+        await self._send({"type": "http.response.body", "body": half, "more_body": self._drop})
+
+
+def _server_error(fault: Fault) -> Response:
+    page = f"<html><head><title>{fault.status}</title></head><body>nginx</body></html>"
+    return Response(page, status_code=fault.status, media_type="text/html")
+
+
+async def _wait(receive: Receive, seconds: float) -> bool:
+    """Wait, and say whether the caller is still there."""
+    try:
+        async with asyncio.timeout(seconds):
+            while (await receive())["type"] != "http.disconnect":
+                pass
+    except TimeoutError:
+        return True
+    return False
+
+
+def _replay(body: bytes) -> Receive:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
