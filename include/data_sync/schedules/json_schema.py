@@ -41,11 +41,6 @@ def _schema() -> dict[str, Any]:
     one_timing = [{"not": {"required": list(pair)}} for pair in _TIMINGS]
     for fields in (entry, defaults):
         fields["allOf"] = one_timing
-        rules = fields["properties"]["notifications"]
-        rules["anyOf"] = [
-            {"$ref": "#/$defs/Notification"},
-            {"type": rules.pop("type"), "items": rules.pop("items")},
-        ]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Schedules of Affiliate Data Sync",

@@ -7,10 +7,9 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from network_clients.records import Kind
-
 from data_sync.schedules.date_ranges import DayRange
 from data_sync.schedules.words import SyncType
+from network_clients.records import Kind
 
 _DAY = timedelta(days=1)
 

@@ -21,8 +21,9 @@ _EXAMPLES = {
     "date_range": "last_7_days",
     "from": "2026-03-01",
     "to": "2026-03-31",
-    "on": "[failure]",
-    "notifications": "{on: [failure], to: [ops@example.com]}",
+    "notifications": "[{on: [failure], to: [ops@example.com]}]",
+    "notifications.on": "[failure]",
+    "notifications.to": "[ops@example.com]",
     "times": '["06:00", "18:00"]',
     "weekdays": "[mon, tue, wed, thu, fri]",
     "visible_to": "[anna, omar]",
@@ -97,7 +98,16 @@ def findings_of(
         definition itself.
     :param owner: what the definition itself is called.
     """
-    return [_finding(detail, words, owner) for detail in error.errors(include_url=False)]
+    details = error.errors(include_url=False)
+    return [_finding(detail, words, owner) for detail in details if not _is_echo(detail, details)]
+
+
+def _is_echo(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
+    """Tell whether a list counts as too short only because its items were refused one by one."""
+    depth = len(detail["loc"])
+    return detail["type"] == "too_short" and any(
+        len(other["loc"]) > depth and other["loc"][:depth] == detail["loc"] for other in details
+    )
 
 
 def _finding(detail: ErrorDetails, words: Mapping[str, Sequence[str]], owner: str) -> Finding:
@@ -114,8 +124,7 @@ def _finding(detail: ErrorDetails, words: Mapping[str, Sequence[str]], owner: st
         instead = choice(path[-1], words[holder])
         return Finding(path, f"{shown(path[-1])} is not a word of {holder or owner}", instead)
     if detail["type"] == "missing":
-        example = _EXAMPLES[str(path[-1])]
-        return Finding(path, f"{_name(path)} is missing", f"add {path[-1]}: {example}")
+        return Finding(path, f"{_name(path)} is missing", f"add {path[-1]}: {_EXAMPLES[_name(path)]}")
     return Finding(path, *_plain(detail["type"], _name(path), detail["input"], context, detail["msg"]))
 
 
@@ -134,7 +143,7 @@ def _plain(kind: str, name: str, value: object, context: Mapping[str, Any], mess
 
 
 def _example(name: str) -> str:
-    return _EXAMPLES.get(name.split(".")[-1], "the ones in schedules.schema.json")
+    return _EXAMPLES.get(name, "the ones in schedules.schema.json")
 
 
 _Instead = Callable[[str, object, Mapping[str, Any]], str]

@@ -178,7 +178,9 @@ def _day_field(weekdays: Iterable[Weekday]) -> str:
 
 
 def next_runs(when: When, after: datetime, count: int) -> list[datetime]:
-    """Return the ``count`` ticks that follow ``after`` (aware), as aware times in the zone of ``when``.
+    """Return the ``count`` ticks that follow ``after`` (aware), in UTC.
+
+    In UTC, because Python calls two times of different zones unequal in an hour that comes twice.
 
     :raises ValueError: when ``after`` has no zone.
     """
@@ -189,7 +191,7 @@ def next_runs(when: When, after: datetime, count: int) -> list[datetime]:
     found = []
     for _ in range(count):
         moment = min(_next_tick(cron, moment, zone) for cron in when.crons)
-        found.append(moment.astimezone(zone))
+        found.append(moment)
     return found
 
 

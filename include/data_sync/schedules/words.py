@@ -120,9 +120,9 @@ def shown(value: object) -> str:
 
 
 def choice(word: object, known: Iterable[str]) -> str:
-    """Say which known word was probably meant, else list them all."""
+    """Say which known word (there is at least one) was probably meant, else list them all."""
     words = list(known)
     near = difflib.get_close_matches(str(word).lower(), words, n=1)
     if near:
         return f"write {near[0]}"
-    return f"write one of {', '.join(words)}" if len(words) > 1 else f"write {', '.join(words)}"
+    return f"write one of {', '.join(words)}" if len(words) > 1 else f"the only one known is {words[0]}"

@@ -29,10 +29,15 @@ _GRAMMAR = (
     ("cannot start any token", "a value starts with {char}", "put it in quotes"),
     ("a quoted scalar found unexpected end", "a quote is opened here and never closed", "close the quote"),
     ("unknown escape", "a backslash in double quotes", "use single quotes, or write two backslashes"),
+    ("parsing a flow node", "a value is missing here, or a bracket is never closed", "close it with ] or }"),
     ("flow sequence", "a [ is opened here and never closed", "close it with ]"),
     ("flow mapping", "a { is opened here and never closed", "close it with }"),
     ("expected a single document", "a second document starts here", "remove the line ---"),
-    ("mapping values are not allowed", "a colon stands where no value can start", _LAYOUT),
+    (
+        "mapping values are not allowed",
+        "a colon stands where no value can start",
+        f"{_LAYOUT}; put a text with a colon in quotes",
+    ),
     ("did not find expected", "the line does not fit what stands before it", _LAYOUT),
 )
 
@@ -108,7 +113,7 @@ def _check_marks(text: str) -> None:
             line = text.count("\n", 0, match.start()) + 1
             column = match.start() - text.rfind("\n", 0, match.start())
             char = f"U+{ord(match[0][0]):04X}"
-            raise UnreadableFileError(what.format(char=char), instead, line, column)
+            raise UnreadableFileError(what.replace("{char}", char), instead, line, column)
 
 
 def _count_nodes(text: str) -> int:
@@ -138,7 +143,7 @@ def _in_plain_words(error: yaml.MarkedYAMLError, text: str) -> UnreadableFileErr
         if part in said:
             line, column = _place(error.context_mark if "opened here" in what else error.problem_mark)
             char = shown(text.splitlines()[line - 1][column - 1 : column]) if "{char}" in what else ""
-            return UnreadableFileError(what.format(char=char), instead, line, column)
+            return UnreadableFileError(what.replace("{char}", char), instead, line, column)
     return UnreadableFileError(f"this is no YAML ({said})", _LAYOUT, *_place(error.problem_mark))
 
 
