@@ -127,9 +127,8 @@ class Transport:
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(NetworkUnavailableError),
             stop=tenacity.stop_after_attempt(patience.tries),
-            wait=tenacity.wait_exponential_jitter(
-                initial=patience.first_pause, max=patience.longest_pause, jitter=patience.first_pause
-            ),
+            wait=tenacity.wait_exponential(multiplier=patience.first_pause, max=patience.longest_pause)
+            + tenacity.wait_random(0, patience.first_pause),
             before_sleep=_say_retry,
             reraise=True,
         )
@@ -202,9 +201,10 @@ class Transport:
 
     def _new_address(self, request: Request, url: str, answer: Answer) -> str | None:
         """Return where a redirect leads, if the credentials may go there."""
-        target = urljoin(url, answer.headers.get("Location", ""))
+        location = answer.headers.get("Location")
+        target = urljoin(url, location or "")
         try:
-            safe = request.method == "GET" and origin_of(target) == origin_of(url)
+            safe = location and request.method == "GET" and origin_of(target) == origin_of(url)
         except AddressError:
             return None
         return target if safe else None
