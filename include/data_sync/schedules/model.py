@@ -149,7 +149,6 @@ class Schedule(Defaults):
     networks: tuple[Account, ...] = Field(
         min_length=1, max_length=50, description=str(Defaults.model_fields["networks"].description)
     )
-
     date_range: DateRange = Field(description=str(Defaults.model_fields["date_range"].description))
 
     @model_validator(mode="before")
@@ -236,7 +235,7 @@ class Schedule(Defaults):
 
     @property
     def when(self) -> When:
-        """When it runs, whether it is active or not."""
+        """When it runs, whether it is active or not; never, if it was read without a timing."""
         if self.cron:
             return When((self.cron,), self.timezone)
         crons = interval_crons(self.interval) if self.interval else clock_crons(self.times, self.weekdays)

@@ -20,7 +20,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from croniter import CroniterBadDateError, croniter
@@ -59,7 +59,7 @@ _MACHINE_ZONES = frozenset({"localtime", "Factory"})
 
 @dataclass(frozen=True)
 class When:
-    """When a schedule runs: cron expressions (at least one), all in one IANA zone.
+    """When a schedule runs: cron expressions, all in one IANA zone; none for what never runs by itself.
 
     Ticks that several expressions share happen once.
     """
@@ -90,6 +90,7 @@ def check_zone(name: str) -> str:
     raise RefusedValueError(f"there is no time zone {shown(name)}", meant)
 
 
+@lru_cache(maxsize=4096)
 def check_cron(expression: str) -> str:
     """Return a cron expression in its canonical form: five fields, single spaces.
 
@@ -178,7 +179,7 @@ def _day_field(weekdays: Iterable[Weekday]) -> str:
 
 
 def next_runs(when: When, after: datetime, count: int) -> list[datetime]:
-    """Return the ``count`` ticks that follow ``after`` (aware), in UTC.
+    """Return the ``count`` ticks that follow ``after`` (aware), in UTC; none where nothing ticks.
 
     In UTC, because Python calls two times of different zones unequal in an hour that comes twice.
 
@@ -189,7 +190,7 @@ def next_runs(when: When, after: datetime, count: int) -> list[datetime]:
     zone = ZoneInfo(when.zone)
     moment = after.astimezone(UTC)
     found = []
-    for _ in range(count):
+    for _ in range(count if when.crons else 0):
         moment = min(_next_tick(cron, moment, zone) for cron in when.crons)
         found.append(moment)
     return found

@@ -11,6 +11,7 @@ An entry takes over the fields of ``defaults:`` that it does not name itself. Na
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -101,6 +102,7 @@ class _FileReader:
         self.is_readable = True
         self.defaults: dict[str, Any] = {}
         self.broken_defaults: set[str] = set()
+        self.flawed_fields: defaultdict[str, set[str]] = defaultdict(set)
 
     def read(self) -> ScheduleFile:
         top = self.tree.value
@@ -130,6 +132,7 @@ class _FileReader:
                 self.broken_defaults.add(str(flaw.path[1]))
             else:
                 self.refused.add(str(flaw.path[1]))
+                self.flawed_fields[str(flaw.path[1])] |= {str(word) for word in flaw.path[2:3]}
             self._add(flaw.path, flaw.mark, flaw.what, flaw.instead)
 
     def _check_top(self, top: Mapping[str, Any]) -> None:
@@ -175,7 +178,7 @@ class _FileReader:
             return
         dropped = _dropped(entry)
         inherited = {word: value for word, value in self.defaults.items() if word not in dropped}
-        unusable = (self.broken_defaults - dropped) | self._flawed_fields(here)
+        unusable = (self.broken_defaults - dropped) | self.flawed_fields[key]
         if "key" in entry:
             self._report(Finding(("key",), '"key" is not a word of a schedule', "remove it"), here)
             unusable.add("key")
@@ -194,9 +197,6 @@ class _FileReader:
         accounts: Path = ("defaults",) if "networks" in inherited else here
         marks = (self.tree.mark((*accounts, "networks", place)) for place in range(len(schedule.networks)))
         self.schedules[key] = SourcedSchedule(schedule, self.tree.mark(here).line, tuple(marks))
-
-    def _flawed_fields(self, entry: Path) -> set[str]:
-        return {str(flaw.path[2]) for flaw in self.tree.flaws if flaw.path[:2] == entry and flaw.path[2:]}
 
     def _refuse_file(self, path: Path, what: str, instead: str) -> None:
         self.is_readable = False

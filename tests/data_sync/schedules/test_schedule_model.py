@@ -130,6 +130,14 @@ def test_a_schedule_knows_when_it_runs_and_which_days_it_reads() -> None:
     assert str(schedule.days(tick)) == "2026-02-28..2026-02-28"
 
 
+def test_what_somebody_asks_for_once_needs_no_timing() -> None:
+    once = {"key": "once", "networks": ["admitad"], "date_range": "today"}
+    schedule = Schedule.from_dict(once, timed=False)
+    assert next_runs(schedule.when, datetime(2026, 3, 1, tzinfo=UTC), 3) == []
+    with pytest.raises(ScheduleRefusedError, match="nothing says when it runs"):
+        Schedule.from_dict(once)
+
+
 def test_catalogues_need_no_date_range() -> None:
     campaigns = {"key": "k", "networks": ["admitad"], "interval": "1d", "sync_type": "campaigns"}
     assert Schedule.from_dict(campaigns).date_range is DateRange.TODAY
