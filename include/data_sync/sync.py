@@ -25,6 +25,8 @@ from network_clients.errors import NetworkError, WaitTooLongError
 from network_clients.interface import Credentials, NetworkClient, ReadRequest
 from network_clients.records import Kind
 
+_DAY = timedelta(days=1)
+
 
 @dataclass(frozen=True)
 class SyncTask:
@@ -160,12 +162,17 @@ def read_request(client: NetworkClient, unit: WorkUnit, zone: str, today: date) 
     """
     if unit.first is None or unit.last is None:
         return ReadRequest(kind=unit.kind)
-    first, last = network_days(
-        date.fromisoformat(unit.first), date.fromisoformat(unit.last), zone, client.zone.key
-    )
+    network_zone = client.zone.key
+    opening, closing = date.fromisoformat(unit.first), date.fromisoformat(unit.last)
+    first, last = network_days(opening, closing, zone, network_zone)
     margin = timedelta(days=client.facts.edge_overlap_days)
-    first -= margin if unit.opens_range else timedelta()
-    last += margin if unit.closes_range else timedelta()
+    if unit.opens_range:
+        first -= margin
+    if unit.closes_range:
+        last += margin
+    else:
+        # Two windows that share a network day would both read it: it belongs to the later one.
+        last = network_days(closing + _DAY, closing + _DAY, zone, network_zone)[0] - _DAY
     return ReadRequest(kind=unit.kind, start=first, end=max(first, min(last, today)))
 
 

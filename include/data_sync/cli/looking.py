@@ -27,9 +27,9 @@ def logs(
     with Database().transaction() as cursor:
         rows = cursor.execute(
             """
-            SELECT l.id, l.created_at AS started, l.schedule_name AS schedule, l.account, l.kind, l.status,
-                sum(s.rows_read)::bigint AS read, sum(s.rows_inserted)::bigint AS inserted,
-                sum(s.rows_updated)::bigint AS updated, sum(s.rows_unchanged)::bigint AS unchanged,
+            SELECT l.id, l.created_at AS started, COALESCE(l.schedule_key, l.kind) AS schedule, l.account,
+                l.status, sum(s.rows_read)::bigint AS read, sum(s.rows_inserted)::bigint AS new,
+                sum(s.rows_updated)::bigint AS changed, sum(s.rows_vanished)::bigint AS gone,
                 sum(s.rows_rejected)::bigint AS rejected, sum(s.requests)::bigint AS requests,
                 COALESCE(l.error ->> 'message', l.reason) AS reason
             FROM (
@@ -39,7 +39,7 @@ def logs(
                   AND (%(schedule)s::text IS NULL OR schedule_key = %(schedule)s)
                 ORDER BY id DESC LIMIT %(limit)s
             ) l LEFT JOIN data_sync.sync_log_steps s ON s.log_id = l.id
-            GROUP BY l.id, l.created_at, l.schedule_name, l.account, l.kind, l.status, l.error, l.reason
+            GROUP BY l.id, l.created_at, l.schedule_key, l.kind, l.account, l.status, l.error, l.reason
             ORDER BY l.id DESC
             """,
             {"status": status, "account": account, "schedule": schedule, "limit": limit},

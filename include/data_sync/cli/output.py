@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -11,6 +12,8 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Table
+
+_PIPE_WIDTH = 200
 
 as_json = click.option("--json", "json_wanted", is_flag=True, help="Print JSON instead of a table.")
 
@@ -26,13 +29,16 @@ def show(rows: Sequence[Mapping[str, Any]], *, json_wanted: bool, empty: str) ->
     if not rows:
         click.echo(empty)
         return
+    # Only the last column, the longest text, may wrap; a pipe has no width that would make it.
+    console = Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
     table = Table(header_style="bold", box=None, pad_edge=False)
-    for name in rows[0]:
+    *others, last = rows[0]
+    for name in others:
         number = all(isinstance(row[name], int | Decimal | None) for row in rows)
-        table.add_column(name.replace("_", " "), justify="right" if number else "left", overflow="fold")
+        table.add_column(name.replace("_", " "), justify="right" if number else "left", no_wrap=True)
+    table.add_column(last.replace("_", " "), overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
-    console = Console()
     console.print(table)
 
 
@@ -48,7 +54,7 @@ def _cell(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, datetime):
-        return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        return value.astimezone().strftime("%Y-%m-%d %H:%M")
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

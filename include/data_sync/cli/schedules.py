@@ -53,7 +53,8 @@ def schedules(json_wanted: bool) -> None:
             {
                 "key": entry.key,
                 "source": entry.source,
-                "reads": f"{schedule.sync_type.value}, {schedule.date_range.value}",
+                "reads": schedule.sync_type.value,
+                "days": schedule.date_range.value,
                 "networks": [str(ref) for ref in schedule.networks],
                 "next_run": next_runs(schedule.when, now, 1)[0] if schedule.active else None,
                 "last_run": last.get(entry.key, {}).get("created_at"),

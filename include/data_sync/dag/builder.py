@@ -25,7 +25,6 @@ from data_sync.schedules.model import Schedule
 MAX_ACTIVE_RUNS = 3
 _OPEN_TIMEOUT = timedelta(minutes=10)
 _SYNC_TIMEOUT = timedelta(hours=12)
-_START = pendulum.datetime(2020, 1, 1)
 _LABEL = "{{ task.op_kwargs['unit']['label'] }}"
 
 #: A group that stands in for all of them where a worker parses for open_run or close_run: open_run
@@ -41,7 +40,9 @@ def build_dag(schedule: Schedule) -> DAG:
         description=f"{schedule.sync_type.value} of {', '.join(map(str, schedule.networks))}",
         doc_md=_doc(schedule),
         schedule=timetable_of(schedule.when) if schedule.active else None,
-        start_date=_at_midnight(schedule.start_date, schedule.timezone) or _START,
+        # Without a start date the first run is the next tick; with one in the past, Airflow would also
+        # run the tick before now.
+        start_date=_at_midnight(schedule.start_date, schedule.timezone),
         end_date=_at_midnight(schedule.end_date, schedule.timezone, days=1),
         catchup=schedule.catchup,
         max_active_runs=MAX_ACTIVE_RUNS,

@@ -1,6 +1,6 @@
 """``quick_sync``: one-off syncs from our screens, from Airflow's own trigger form and from the CLI.
 
-It has one group per known account. Between ``open_run`` and the groups stands a branch that picks the
+It has one group per known account. Between ``open_run`` and the groups stands a task that picks the
 accounts asked for; the others are skipped by the scheduler without starting a process.
 """
 
@@ -56,10 +56,9 @@ def build_quick_skeleton(task_id: str | None) -> DAG:
 
 def _wire(groups: Sequence[AccountRef]) -> None:
     units = open_run_task()
-    chosen = task.branch(task_id=CHOOSE, retries=RETRIES)(tasks.choose_accounts)()
+    chosen = task(task_id=CHOOSE, retries=RETRIES)(tasks.choose_accounts)()
     close = close_run_task()
     units >> chosen
-    chosen >> close
     for ref in groups:
         chosen >> sync_group(ref.group_id, ref.conn_id, units) >> close
 

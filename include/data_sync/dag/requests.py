@@ -44,7 +44,7 @@ def request_of(context: Context, db: Database) -> RunRequest:
             f"The schedule {key!r} is not in the catalogue. If it is new, wait until the dag-processor has "
             "read it; if it was deleted, its DAG goes away by itself."
         )
-    kind = _KINDS.get(str(dag_run.run_type), RunKind.RUN_NOW)
+    kind = _KINDS.get(dag_run.run_type.value, RunKind.RUN_NOW)
     return _request(dag_run, kind, entry.schedule, entry)
 
 

@@ -8,22 +8,27 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import AssetAlias, get_current_context, timezone
-from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowRescheduleException,
+    DownstreamTasksSkipped,
+)
 
 from data_sync import accounts, notifications
 from data_sync.assets import ALIAS, asset_of
 from data_sync.dag.airflow_view import TaskAirflowView
+from data_sync.dag.names import SYNC
 from data_sync.dag.requests import request_of
 from data_sync.database import Database
 from data_sync.errors import AccountRefusedError, DataSyncError
 from data_sync.ledger.settle import settle
-from data_sync.migrate import require_current_schema
 from data_sync.runs.lookup import find_run, open_runs
 from data_sync.runs.opening import RunWaitsError
 from data_sync.runs.opening import open_run as open_stored_run
 from data_sync.schedules.accounts import AccountRef
 from data_sync.schedules.model import Schedule
 from data_sync.schedules.planning import WorkUnit
+from data_sync.schema import require_current_schema
 from data_sync.sync import SyncTask, run_sync
 from network_clients.errors import WaitTooLongError
 
@@ -113,15 +118,28 @@ def _announce(context: Context, complete: tuple[tuple[str, str], ...]) -> None:
         events.add(asset_of(account, kind), extra={"account": account, "kind": kind})
 
 
-def choose_accounts() -> list[str]:
-    """Name the sync tasks of the accounts that a quick sync asks for."""
-    context = get_current_context()
+def choose_accounts() -> None:
+    """Let the scheduler skip the accounts that a quick sync does not ask for; no process starts for them.
+
+    Airflow's own branch operator finds what to skip in the worker's DAG, which is a skeleton here; the
+    run's task instances are the truth.
+
+    :raises DownstreamTasksSkipped: with the sync tasks to skip, where there are any.
+    """
+    ti = get_current_context()["ti"]
     db = Database()
     with db.transaction() as cursor:
-        run = find_run(cursor, context["ti"].dag_id, context["ti"].run_id)
-    if run is None or run.refusal:
-        return []
-    return [f"{ref.group_id}.sync" for ref in run.schedule.networks]
+        run = find_run(cursor, ti.dag_id, ti.run_id)
+    chosen = set() if run is None or run.refusal else {ref.group_id for ref in run.schedule.networks}
+    names = TaskAirflowView().task_states(ti.dag_id, ti.run_id)
+    groups = {name.split(".")[0] for name in names if "." in name}
+    if missing := chosen - groups:
+        raise AirflowFailException(
+            f"quick_sync has no group for {', '.join(sorted(missing))} yet. The dag-processor makes one "
+            "within a minute after an account is first known; clear this run then."
+        )
+    if others := sorted(groups - chosen):
+        raise DownstreamTasksSkipped(tasks=[f"{group}.{SYNC}" for group in others])
 
 
 def upkeep() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pendulum
 from airflow.sdk import DAG, CronTriggerTimetable, task
 
 from data_sync.dag import tasks
@@ -18,7 +17,6 @@ def build_upkeep() -> DAG:
         dag_display_name="Data sync upkeep",
         description="Settles runs that were killed, deleted or marked failed; notes which accounts exist.",
         schedule=CronTriggerTimetable("* * * * *", timezone="UTC", run_immediately=False),
-        start_date=pendulum.datetime(2020, 1, 1),
         catchup=False,
         max_active_runs=1,
         is_paused_upon_creation=False,

@@ -19,7 +19,7 @@ NO_DAY = date(1, 1, 1)
 _WEAKEST_FIRST = (CurrencySource.NETWORK, CurrencySource.ACCOUNT, CurrencySource.ROW)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class KindTable:
     """A table and its columns with their Postgres types, ``key`` first."""
 
