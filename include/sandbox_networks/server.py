@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import signal
 import socket
 import sys
 import threading
@@ -190,6 +191,8 @@ def _announce(url: str) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code: 0 after a stop, 2 when a setting cannot be used."""
     arguments = _parser().parse_args(argv)
+    # A supervisor stops services with SIGTERM: that is as good an end as Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         serve(
             arguments.host,

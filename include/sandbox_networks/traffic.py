@@ -23,8 +23,9 @@ class CallLimit:
 class Traffic:
     """What one network saw since it started or was reset."""
 
-    def __init__(self, limits: tuple[CallLimit, ...]) -> None:
-        """Watch these limits."""
+    def __init__(self, limits: tuple[CallLimit, ...], others: tuple[str, ...] = ()) -> None:
+        """Watch these limits; ``others`` are names for :meth:`violate`."""
+        self._others = others
         self._limits = limits
         self._windows: dict[tuple[str, str], deque[float]] = {}
         self.requests: Counter[str] = Counter()
@@ -69,7 +70,9 @@ class Traffic:
 
     def describe(self) -> dict[str, object]:
         """Give the counts; every limit is named, also one that nobody broke."""
-        violations = {limit.name: 0 for limit in self._limits} | dict(self.violations)
+        violations = (
+            dict.fromkeys((*(limit.name for limit in self._limits), *self._others), 0) | self.violations
+        )
         return {
             "requests": dict(self.requests),
             "requests_total": self.requests.total(),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from sandbox_networks.admitad.life import DRAW, LIFE, NEVER, Draw, Life, live
+
+_BITS = 20
+_INDEX = (1 << _BITS) - 1
 
 
 class ActionDay:
@@ -27,10 +30,7 @@ class ActionDay:
         lives = [live(Draw._make(numbers), midnight, length) for numbers in DRAW.iter_unpack(drawn)]
         self._lives = array("I", chain.from_iterable(lives))
         self._arrivals, self._vanishings = self._lives[1::7], self._lives[6::7]
-        events = [moment << 20 | i for i, life in enumerate(lives) for moment in life[1:] if moment != NEVER]
-        events.sort()
-        self._event_times = array("I", [event >> 20 for event in events])
-        self._event_rows = array("I", [event & 0xF_FFFF for event in events])
+        self._events = array("Q", sorted(_pack(lives)))
         self._order = array("I", sorted(range(len(lives)), key=self._lives[0::7].__getitem__))
 
     def draw(self, index: int) -> Draw:
@@ -43,7 +43,7 @@ class ActionDay:
 
     def version(self, now: int) -> int:
         """Count what has happened by a moment: while this number stands still, so does the day."""
-        return bisect_right(self._event_times, now)
+        return bisect_left(self._events, now + 1 << _BITS)
 
     def visible(self, now: int) -> Sequence[int]:
         """List the indexes of the actions that are reported at a moment, in order of time."""
@@ -51,12 +51,20 @@ class ActionDay:
 
     def visible_moved(self, start: int, end: int, now: int) -> Sequence[int]:
         """Like :meth:`visible`, for actions that something happened to from start to end, inclusive."""
-        first = bisect_left(self._event_times, start)
-        last = bisect_right(self._event_times, min(end, now))
+        first = bisect_left(self._events, start << _BITS)
+        last = bisect_left(self._events, min(end, now) + 1 << _BITS)
+        moved = {event & _INDEX for event in self._events[first:last]}
         lives = self._lives
-        moved = set(self._event_rows[first:last])
         return self._only_visible(sorted(moved, key=lambda index: (lives[index * 7], index)), now)
 
     def _only_visible(self, indexes: Iterable[int], now: int) -> array[int]:
         arrivals, vanishings = self._arrivals, self._vanishings
         return array("I", [index for index in indexes if arrivals[index] <= now < vanishings[index]])
+
+
+def _pack(lives: Sequence[Life]) -> Iterator[int]:
+    """Number every moment at which something happens to an action, so that numbers sort by time."""
+    for column in range(1, 7):
+        for index, life in enumerate(lives):
+            if life[column] != NEVER:
+                yield life[column] << _BITS | index

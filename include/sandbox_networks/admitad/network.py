@@ -69,7 +69,9 @@ class Admitad(Network):
             app.client_id: ActionBook(world, options, self._catalogue, self._zone, position)
             for position, app in enumerate(options.apps)
         }
-        self.traffic = Traffic((CallLimit("calls_per_minute", options.calls, options.per_seconds),))
+        self.traffic = Traffic(
+            (CallLimit("calls_per_minute", options.calls, options.per_seconds),), ("page_size",)
+        )
         self._shelves = Shelves(self._catalogue)
 
     def routes(self) -> Sequence[BaseRoute]:
