@@ -64,14 +64,14 @@ class Redactor:
         return _SCHEME.sub(rf"\1 {MASK}", _NAMED.sub(rf"\g<1>{MASK}", text))
 
 
-class QueryFilter(logging.Filter):
-    """Hides the query strings that an HTTP library writes to its debug log: some carry API keys."""
+class TargetFilter(logging.Filter):
+    """Hides paths and query strings in an HTTP library's own debug log; the transport writes a clean one."""
 
-    _QUERY = re.compile(r"\?[^\s\"']+")
+    _TARGET = re.compile(r"(?<=[A-Z] )/\S*(?= HTTP/)")
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite the record in place; it is always kept."""
-        record.msg = self._QUERY.sub(f"?{MASK}", record.getMessage())
+        record.msg = self._TARGET.sub(MASK, record.getMessage())
         record.args = None
         return True
 

@@ -17,7 +17,7 @@ class Request:
     """
 
     operation: str
-    path: str
+    path: str = field(repr=False)
     method: str = "GET"
     params: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -38,12 +38,12 @@ from network_clients.outcomes import (
     outcome_of_exception,
     outcome_of_status,
 )
-from network_clients.redaction import QueryFilter, Redactor
+from network_clients.redaction import Redactor, TargetFilter
 from network_clients.request import Patience, Request
 from network_clients.verdicts import Verdicts
 
 log = logging.getLogger(__name__)
-logging.getLogger("urllib3.connectionpool").addFilter(QueryFilter())
+logging.getLogger("urllib3.connectionpool").addFilter(TargetFilter())
 
 T = TypeVar("T")
 USER_AGENT = f"affiliate-data-sync/{version('affiliate-data-sync')}"
@@ -219,7 +219,7 @@ class Transport:
 
     def _close_gate(self, request: Request, seconds: float, reason: str) -> None:
         limit = self._facts.limit(request.limit)
-        log.warning("%s %s: %s; closed for %.0f s", self._facts.slug, request.operation, reason, seconds)
+        log.warning("%s %s: %s; closed for %g s", self._facts.slug, request.operation, reason, seconds)
         self._limiter.close_gate(self._identity(limit.counts_by), limit, seconds, reason)
 
     def _identity(self, counts_by: tuple[str, ...]) -> str:
@@ -243,7 +243,9 @@ def _say_retry(state: tenacity.RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
     pause = state.next_action.sleep if state.next_action else 0.0
     detail = error.detail if isinstance(error, NetworkError) else ""
-    log.warning("%s Attempt %d again in %.1f s. %s", error, state.attempt_number, pause, detail)
+    log.warning(
+        "%s Attempt %d failed; the next one is in %.1f s. %s", error, state.attempt_number, pause, detail
+    )
 
 
 def _keep_headers(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
