@@ -11,11 +11,11 @@ import os
 import sys
 from typing import Any
 
-from network_clients import registry
-
 from data_sync import accounts
 from data_sync.database import Database
 from data_sync.migrate import migrate
+from data_sync.pools import make_pools
+from network_clients import registry
 
 #: Says where the sandbox networks listen: each account's base URL is this plus its network's slug.
 SANDBOX_URL = "DATA_SYNC_SANDBOX_URL"
@@ -27,20 +27,10 @@ def main() -> int:
 
     db.initdb()
     migrate()
-    _make_pools()
+    make_pools()
     _make_connections(os.environ[SANDBOX_URL])
     _mirror_accounts()
     return 0
-
-
-def _make_pools() -> None:
-    from airflow.models.pool import Pool
-
-    for slug in registry.all_networks():
-        facts = registry.facts_of(slug)
-        Pool.create_or_update_pool(
-            facts.pool, facts.max_parallel, f"How many tasks read {facts.title} at once.", False
-        )
 
 
 def _make_connections(sandbox_url: str) -> None:
