@@ -24,6 +24,7 @@ _CURRENCIES = ("USD", "EUR", "AED", "SAR", "USD", "EGP", "KWD")
 _COUNTRIES = ("AE", "SA", "EG", "KW", "DE", "GB", "00", "01")
 _TOOLS = ("deeplink", "coupons", "products", "retag", "lost_orders", "basket_tracking")
 _EPOCH = date(2010, 1, 1).toordinal()
+_FIRST_JOIN = date(2025, 1, 1).toordinal()
 
 
 class Campaign(msgspec.Struct, frozen=True):
@@ -150,7 +151,7 @@ class Catalogue:
 
     def _draw_connection(self, number: int, website: int) -> tuple[str | None, int]:
         noise = self._world.draw(2, "admitad", "connection", number, website)
-        joins = self._world.first_day + 3 * noise[1]
+        joins = _FIRST_JOIN + 3 * noise[1]
         if noise[0] < 180:
             return "active", joins
         if noise[0] < 215:

@@ -50,53 +50,64 @@ class RowPrinter:
         :param number: its id.
         :param website: the id of its ad space.
         """
-        text = self._zone.text
-        by_code = draw.shape % 8 == 1
-        conversion = 0 if by_code else 30 + draw.click % 172_800
-        subid, subid1, subid2 = subids_of(draw)
-        happened = text(life.action)
+        happened = self._zone.text(life.action)
         payment = amount_text(at.payment)
         cart = "null" if at.cart is None else amount_text(at.cart)
         positions = ""
         if at.cart is not None and draw.shape & 3:
             product = draw.cart % 9_000
             positions = self._positions[campaign.number] % (number, happened, cart, payment, *[product] * 7)
-        return (
-            self._rows[campaign.number]
-            % (
-                number,
-                number,
-                draw.cart % 1_000_000,
-                at.word,
-                happened if at.changed == life.action else text(at.changed),
-                happened,
-                "null" if by_code else f'"{text(life.action - conversion)}"',
-                self._closing(draw, at),
-                payment,
-                f'"{cart}"' if NULL_CART <= draw.odd < TEXT_CART and at.cart is not None else cart,
-                currency_of(campaign, draw),
-                website,
-                website,
-                draw.part % 5_000,
-                f'"EX{draw.code % 40}"' if by_code or draw.code % 7 == 0 else "null",
-                f'"{subid}"' if subid else "null",
-                f'"{subid1}"' if subid1 else "null",
-                f'"{subid2}"' if subid2 else "null",
-                conversion,
-                at.is_processed,
-                at.is_paid,
-                '"Returned by the customer"' if at.word == "declined" else "null",
-                draw.part % 10_000,
-                draw.part % 254,
-                positions,
-            )
-        ).encode()
+        values = (
+            number,
+            number,
+            draw.cart % 1_000_000,
+            at.word,
+            happened if at.changed == life.action else self._zone.text(at.changed),
+            happened,
+            self._clicked(draw, life),
+            self._closing(draw, at),
+            payment,
+            f'"{cart}"' if NULL_CART <= draw.odd < TEXT_CART and at.cart is not None else cart,
+            currency_of(campaign, draw),
+            website,
+            website,
+            *_tracking(draw),
+            at.is_processed,
+            at.is_paid,
+            '"Returned by the customer"' if at.word == "declined" else "null",
+            draw.part % 10_000,
+            draw.part % 254,
+            positions,
+        )
+        return (self._rows[campaign.number] % values).encode()
+
+    def _clicked(self, draw: Draw, life: Life) -> str:
+        conversion = _conversion(draw)
+        return f'"{self._zone.text(life.action - conversion)}"' if conversion else "null"
 
     def _closing(self, draw: Draw, at: Standing) -> str:
         if at.closed is None:
             return "null"
         text = self._zone.text(at.closed)
         return f'"{text}"' if NULL_CLOSING <= draw.odd < TIMED_CLOSING else f'"{text[:10]}"'
+
+
+def _conversion(draw: Draw) -> int:
+    """Count the seconds from click to action; 0 for orders by a promo code alone, which have no click."""
+    return 0 if draw.shape % 8 == 1 else 30 + draw.click % 172_800
+
+
+def _tracking(draw: Draw) -> tuple[object, ...]:
+    conversion = _conversion(draw)
+    subid, subid1, subid2 = subids_of(draw)
+    return (
+        draw.part % 5_000,
+        f'"EX{draw.code % 40}"' if not conversion or draw.code % 7 == 0 else "null",
+        f'"{subid}"' if subid else "null",
+        f'"{subid1}"' if subid1 else "null",
+        f'"{subid2}"' if subid2 else "null",
+        conversion,
+    )
 
 
 def _row_template(campaign: Campaign) -> str:
