@@ -6,4 +6,6 @@ compile() { uv pip compile --quiet --universal --python-version 3.11 --generate-
   --no-header --no-annotate "$@"; }
 echo 'uv' | compile - --output-file locks/bootstrap.txt
 printf 'hatchling==1.33.0\n' | compile pyproject.toml - --output-file locks/app.txt
+printf 'hatchling==1.33.0\n' | compile pyproject.toml --extra production - --constraint locks/app.txt \
+  --output-file locks/production.txt
 compile pyproject.toml --group dev --constraint locks/app.txt --output-file locks/dev.txt
