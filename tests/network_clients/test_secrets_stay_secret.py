@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import quote, quote_plus, urlencode
@@ -22,6 +21,7 @@ from network_clients.request import Request
 from network_clients.tokens import MemoryTokenStore, Token, TokenSession, buy_token
 from network_clients.transport import Transport
 from tests.network_clients.conftest import QUICK, SECRET
+from tests.network_clients.exposure import shown
 from tests.network_clients.wire import Reply, Wire, listening
 
 TOKEN = "token-canary-91x"
@@ -35,15 +35,6 @@ FORMS = (
     base64.b64encode(f"user-1:{SECRET}".encode()).decode(),
     TOKEN,
 )
-
-
-def shown(error: BaseException | None) -> str:
-    """Everything of an error that any log, page or tracker could show, down its whole chain."""
-    if error is None:
-        return ""
-    own = [str(error), repr(error), repr(error.args), repr(vars(error))]
-    own += traceback.format_exception(error)
-    return "\n".join(own) + shown(error.__cause__) + shown(error.__context__)
 
 
 def assert_no_secret(text: str) -> None:

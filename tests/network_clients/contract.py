@@ -1,0 +1,380 @@
+"""What every registered client has to keep, against its network in the sandbox, over real HTTP.
+
+A network joins with a ``Harness`` in ``tests/network_clients/<slug>/harness.py``; nothing here names one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+import requests
+
+from network_clients import registry
+from network_clients.errors import (
+    CredentialsRejectedError,
+    NetworkUnavailableError,
+    RateLimitedError,
+    ScopeMissingError,
+    WaitTooLongError,
+)
+from network_clients.facts import Filter, Limit, NetworkFacts, Order
+from network_clients.interface import Credentials, Limiter, NetworkClient, ReadRequest
+from network_clients.limits import LocalLimiter, NoLimiter
+from network_clients.records import Kind, Page, Purchase, Status
+from network_clients.request import Patience
+from network_clients.tokens import MemoryTokenStore
+from sandbox_networks.server import running
+from sandbox_networks.settings import SandboxSettings
+from tests.network_clients.exposure import shown
+
+NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
+FIRST, LAST = date(2026, 3, 1), date(2026, 3, 4)
+QUICK = Patience(read_timeout=30, first_pause=0.01, longest_pause=0.02, first_gate=0.02)
+
+
+@dataclass(frozen=True)
+class Harness:
+    """What the suite must know of a network.
+
+    :param options: of the network in the sandbox.
+    :param values: credentials that the sandbox accepts, without the address.
+    :param paths: where each kind is asked for.
+    """
+
+    facts: NetworkFacts
+    options: Mapping[str, Any]
+    values: Mapping[str, str]
+    paths: Mapping[Kind, str]
+    has_tokens: bool
+
+    @property
+    def secrets(self) -> list[str]:
+        return [self.values[field.name] for field in self.facts.fields if field.secret]
+
+
+class Bench:
+    """One network in a running sandbox, and clients of it."""
+
+    def __init__(self, url: str, harness: Harness) -> None:
+        self._url = url
+        self.harness = harness
+        self.tokens = MemoryTokenStore()
+
+    def client(
+        self,
+        limiter: Limiter | None = None,
+        patience: Patience = QUICK,
+        **values: str,
+    ) -> NetworkClient:
+        slug = self.harness.facts.slug
+        known = dict(self.harness.values) | {"host": f"{self._url}/{slug}"} | values
+        found = registry.get_client_class(slug)
+        hasty = type(found.__name__, (found,), {"patience": patience})
+        return hasty(Credentials(f"{slug}_default", known), limiter or NoLimiter(), self.tokens)
+
+    def fault(self, kind: str, path: Kind | str = "/", **more: Any) -> None:
+        where = self.harness.paths[path] if isinstance(path, Kind) else path
+        order = {"network": self.harness.facts.slug, "kind": kind, "path": where} | more
+        requests.post(f"{self._url}/_admin/faults", json=order, timeout=30).raise_for_status()
+
+    def reset(self) -> None:
+        requests.post(f"{self._url}/_admin/clock", json={"now": NOW.isoformat()}, timeout=30)
+        requests.post(f"{self._url}/_admin/reset", timeout=30).raise_for_status()
+
+    def advance(self, seconds: int) -> None:
+        order = {"advance_seconds": seconds}
+        requests.post(f"{self._url}/_admin/clock", json=order, timeout=30).raise_for_status()
+
+    def requests(self) -> int:
+        state = requests.get(f"{self._url}/_admin/state", timeout=30).json()
+        return int(state["networks"][self.harness.facts.slug]["requests_total"])
+
+    def totals(self) -> dict[str, Any]:
+        days = f"from={FIRST}&to={LAST}"
+        answer = requests.get(f"{self._url}/_admin/totals/{self.harness.facts.slug}?{days}", timeout=30)
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+@contextlib.contextmanager
+def benches(harness: Harness) -> Iterator[Bench]:
+    slug = harness.facts.slug
+    settings = SandboxSettings(
+        now=NOW,
+        rows_per_day=400,
+        networks=(slug,),
+        enforce_limits=False,
+        options={slug: dict(harness.options)},
+    )
+    with running(settings) as url:
+        yield Bench(url, harness)
+
+
+def read(client: NetworkClient, kind: Kind, by: Filter = Filter.OCCURRED) -> list[Page]:
+    return list(pages_of(client, kind, by))
+
+
+def pages_of(client: NetworkClient, kind: Kind, by: Filter = Filter.OCCURRED) -> Iterator[Page]:
+    dated = bool(client.facts.kinds[kind].filters)
+    request = ReadRequest(kind, FIRST, LAST, by) if dated else ReadRequest(kind)
+    for part in client.slices(request):
+        yield from client.pages(kind, part)
+
+
+def keys(pages: list[Page]) -> list[str]:
+    """All records in order; one that is read again as an overlap stands once."""
+    return list(dict.fromkeys(record.key for page in pages for record in page.records))
+
+
+def purchases(pages: list[Page]) -> list[Purchase]:
+    found = {r.key: r for page in pages for r in page.records if isinstance(r, Purchase)}
+    return list(found.values())
+
+
+class NetworkContract:
+    """The promises. Each test gets a ``bench`` with a clean sandbox."""
+
+    @pytest.mark.parametrize("kind", list(Kind))
+    def test_pages_reach_the_end_and_their_counts_agree(self, bench: Bench, kind: Kind) -> None:
+        if kind not in bench.harness.facts.kinds:
+            pytest.skip("the network does not offer this kind")
+        pages = read(bench.client(), kind)
+        totals = bench.totals()
+        expected = totals["count"] if kind is Kind.PURCHASES else totals[kind.value]
+        assert len(keys(pages)) == sum(page.counted for page in pages) == expected
+        assert {page.total for page in pages} <= {expected, None}
+        assert not any(page.rejected or page.capped for page in pages)
+        assert [page.cursor is None for page in pages] == [False] * (len(pages) - 1) + [True]
+
+    def test_money_and_statuses_are_the_networks_own_to_the_cent(self, bench: Bench) -> None:
+        words = bench.harness.facts.status_words
+        expected: Counter[tuple[Status, str]] = Counter()
+        for word, currencies in bench.totals()["statuses"].items():
+            status = Status.PAID if word == "paid" else words[word]
+            for currency, sums in currencies.items():
+                expected[status, currency] += Decimal(sums["payment"])
+        found: Counter[tuple[Status, str]] = Counter()
+        for purchase in purchases(read(bench.client(), Kind.PURCHASES)):
+            assert purchase.status is not None
+            assert purchase.commission is not None
+            found[purchase.status, purchase.commission.currency] += purchase.commission.amount
+        assert found == expected
+        assert len({status for status, _ in found}) >= 3
+
+    def test_every_row_keeps_what_the_network_sent_as_json(self, bench: Bench) -> None:
+        for kind in bench.harness.facts.kinds:
+            for record in next(pages_of(bench.client(), kind)).records:
+                sent = msgspec.json.decode(record.raw)
+                assert isinstance(sent, dict)
+                assert record.key in map(str, sent.values())
+
+    def test_days_and_times_are_in_the_networks_zone(self, bench: Bench) -> None:
+        client = bench.client()
+        for purchase in purchases(read(client, Kind.PURCHASES)):
+            assert FIRST <= purchase.day <= LAST
+            if purchase.occurred_at is not None:
+                assert purchase.occurred_at.utcoffset() is not None
+                assert purchase.occurred_at.astimezone(client.zone).date() == purchase.day
+
+    def test_another_zone_moves_the_times_and_not_the_days(self, bench: Bench) -> None:
+        if all(field.name != "timezone" for field in bench.harness.facts.fields):
+            pytest.skip("the network's zone is certain")
+        ours = purchases(read(bench.client(), Kind.PURCHASES))
+        theirs = purchases(read(bench.client(timezone="Asia/Dubai"), Kind.PURCHASES))
+        assert [purchase.day for purchase in ours] == [purchase.day for purchase in theirs]
+        assert ours[0].occurred_at != theirs[0].occurred_at
+
+    def test_a_read_goes_on_from_every_cursor_with_the_same_rows(self, bench: Bench) -> None:
+        client = bench.client()
+        (part, *_) = client.slices(ReadRequest(Kind.PURCHASES, FIRST, LAST))
+        pages = list(client.pages(Kind.PURCHASES, part))
+        assert len(pages) >= 3
+        for number, page in enumerate(pages[:-1], 1):
+            stored = msgspec.json.decode(msgspec.json.encode(page.cursor))
+            again = list(bench.client().pages(Kind.PURCHASES, part, stored))
+            assert again == pages[number:]
+
+    def test_a_changed_since_read_finds_rows_of_earlier_days(self, bench: Bench) -> None:
+        if Filter.CHANGED not in bench.harness.facts.kinds[Kind.PURCHASES].filters:
+            pytest.skip("the network has no changed-since filter")
+        client = bench.client()
+        found = purchases(read(client, Kind.PURCHASES, Filter.CHANGED))
+        assert any(purchase.day < FIRST for purchase in found)
+        for purchase in found:
+            assert purchase.changed_at is not None
+            assert FIRST <= purchase.changed_at.astimezone(client.zone).date() <= LAST
+
+    def test_rows_that_move_under_a_reader_show(self, bench: Bench) -> None:
+        if bench.harness.facts.kinds[Kind.PURCHASES].order is not Order.SHIFTING:
+            pytest.skip("the network's order is stable")
+        client = bench.client()
+        (part, *_) = client.slices(ReadRequest(Kind.PURCHASES, FIRST, NOW.date()))
+        pages = client.pages(Kind.PURCHASES, part)
+        first = next(pages)
+        bench.advance(3 * 86_400)
+        second = next(pages)
+        assert second.overlap
+        assert second.first_item != first.last_item or second.total != first.total
+
+    @pytest.mark.parametrize("form", ["rate_limited", "too_many_requests"])
+    @pytest.mark.parametrize("hint", [1, 0, None])
+    def test_too_many_requests_are_waited_out(self, bench: Bench, form: str, hint: int | None) -> None:
+        gates: list[float] = []
+
+        class Watching(NoLimiter):
+            def close_gate(self, identity: str, limit: Limit, seconds: float, reason: str) -> None:
+                gates.append(seconds)
+
+        bench.fault(form, Kind.PURCHASES, after=1, count=1, retry_after=hint)
+        pages = read(bench.client(Watching()), Kind.PURCHASES)
+        assert len(keys(pages)) == bench.totals()["count"]
+        assert gates == [hint or QUICK.first_gate]
+
+    def test_a_long_lockout_is_handed_over_instead_of_slept(self, bench: Bench) -> None:
+        bench.fault("rate_limited", Kind.PURCHASES, count=None, retry_after=3600)
+        with pytest.raises(WaitTooLongError):
+            read(bench.client(LocalLimiter(sleep=lambda seconds: None)), Kind.PURCHASES)
+
+    def test_a_network_that_refuses_for_ever_is_rate_limited(self, bench: Bench) -> None:
+        bench.fault("rate_limited", Kind.PURCHASES, count=None)
+        with pytest.raises(RateLimitedError):
+            read(bench.client(), Kind.PURCHASES)
+
+    @pytest.mark.parametrize("trouble", ["server_error", "drop", "truncated"])
+    def test_trouble_in_the_middle_of_a_list_loses_no_row(self, bench: Bench, trouble: str) -> None:
+        bench.fault(trouble, Kind.PURCHASES, after=1, count=2)
+        pages = read(bench.client(), Kind.PURCHASES)
+        assert len(keys(pages)) == bench.totals()["count"]
+
+    @pytest.mark.parametrize("trouble", ["server_error", "drop", "truncated"])
+    def test_lasting_trouble_is_unavailable_and_worth_another_try(self, bench: Bench, trouble: str) -> None:
+        bench.fault(trouble, Kind.PURCHASES, count=None)
+        with pytest.raises(NetworkUnavailableError) as caught:
+            read(bench.client(), Kind.PURCHASES)
+        assert caught.value.is_retryable
+
+    def test_silence_is_unavailable(self, bench: Bench) -> None:
+        bench.fault("hold", Kind.PURCHASES, count=None, seconds=60)
+        with pytest.raises(NetworkUnavailableError):
+            read(bench.client(patience=replace(QUICK, read_timeout=0.3, tries=1)), Kind.PURCHASES)
+
+    def test_an_expired_token_is_renewed_in_the_middle_of_a_list(self, bench: Bench) -> None:
+        if not bench.harness.has_tokens:
+            pytest.skip("the network has no access tokens")
+        bench.fault("expired_tokens", Kind.PURCHASES, after=1)
+        pages = read(bench.client(), Kind.PURCHASES)
+        assert len(keys(pages)) == bench.totals()["count"]
+
+    def test_wrong_credentials_fail_at_once_and_say_where_to_mend_them(self, bench: Bench) -> None:
+        secret = next(field.name for field in bench.harness.facts.fields if field.secret)
+        client = bench.client(**{secret: "not-the-right-one"})
+        with pytest.raises(CredentialsRejectedError) as caught:
+            read(client, Kind.PURCHASES)
+        assert not caught.value.is_retryable
+        assert f"{bench.harness.facts.slug}_default" in caught.value.user_message
+        assert client.requests == bench.requests() == 1
+        with pytest.raises(CredentialsRejectedError):
+            client.check()
+
+    def test_the_check_says_what_can_be_read(self, bench: Bench) -> None:
+        report = bench.client().check()
+        assert set(report.readable) == set(bench.harness.facts.kinds)
+        assert not report.missing
+
+    def test_the_check_says_what_is_missing_and_what_to_do(self, bench: Bench) -> None:
+        bench.fault("missing_scope", Kind.PURCHASES, count=None)
+        report = bench.client().check()
+        assert Kind.PURCHASES not in report.readable
+        assert f"{bench.harness.facts.slug}_default" in report.missing[Kind.PURCHASES]
+        with pytest.raises(ScopeMissingError):
+            read(bench.client(), Kind.PURCHASES)
+
+    def test_an_account_that_may_read_nothing_fails_the_check(self, bench: Bench) -> None:
+        for kind in bench.harness.facts.kinds:
+            bench.fault("missing_scope", kind, count=None)
+        with pytest.raises(ScopeMissingError):
+            bench.client().check()
+
+    def test_an_unknown_status_word_is_kept(self, bench: Bench) -> None:
+        bench.fault("unknown_status")
+        unknown = [p for p in purchases(read(bench.client(), Kind.PURCHASES)) if p.status is Status.UNKNOWN]
+        assert unknown
+        assert {purchase.status_word for purchase in unknown} == {"on_the_moon"}
+
+    @pytest.mark.parametrize(
+        ("fault", "about"),
+        [
+            ("missing_currency", "currency"),
+            ("missing_id", "missing"),
+            ("impossible_date", "does not exist"),
+            ("text_amount", "not a number"),
+            ("nul_byte", "NUL"),
+        ],
+    )
+    def test_a_row_that_cannot_be_stored_truthfully_is_set_aside(
+        self, bench: Bench, fault: str, about: str
+    ) -> None:
+        bench.fault(fault)
+        pages = read(bench.client(), Kind.PURCHASES)
+        rejected = [row for page in pages for row in page.rejected]
+        assert rejected
+        assert all(about in row.reason for row in rejected)
+        assert len(keys(pages)) + len(rejected) == bench.totals()["count"]
+
+    def test_a_missing_change_time_is_none(self, bench: Bench) -> None:
+        bench.fault("null_change_time")
+        pages = read(bench.client(), Kind.PURCHASES)
+        assert not any(page.rejected for page in pages)
+        assert len(keys(pages)) == bench.totals()["count"]
+
+    def test_requests_are_counted_and_paced_under_one_identity(self, bench: Bench) -> None:
+        claims: Counter[str] = Counter()
+
+        class Watching(NoLimiter):
+            def claim(self, identity: str, limit: Limit) -> None:
+                claims[identity] += 1
+
+        client = bench.client(Watching())
+        read(client, Kind.PURCHASES)
+        assert client.requests == bench.requests() == claims.total()
+        assert len(claims) == 1
+        (identity,) = claims
+        assert not any(secret in identity for secret in bench.harness.secrets)
+
+    @pytest.mark.parametrize(
+        "fault", ["server_error", "rate_limited", "wrong_credentials", "missing_scope", "drop", "truncated"]
+    )
+    def test_no_secret_in_any_message_log_or_repr(
+        self, bench: Bench, fault: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.DEBUG)
+        bench.fault(fault, Kind.PURCHASES, count=None)
+        client = bench.client()
+        with pytest.raises(Exception, match=r"\w") as caught:
+            read(client, Kind.PURCHASES)
+        text = shown(caught.value) + caplog.text + repr(client) + repr(client.credentials)
+        assert not [secret for secret in bench.harness.secrets if secret in text]
+        assert "Bearer ***" in text or "Bearer" not in text
+
+    def test_the_facts_are_complete_and_consistent(self, bench: Bench) -> None:
+        facts = bench.harness.facts
+        names = {field.name for field in facts.fields}
+        assert facts.slug.isascii()
+        assert facts.slug.isalnum()
+        assert facts.base_url.startswith("https://")
+        for limit in facts.limits:
+            assert set(limit.counts_by) <= names
+            assert limit.interval > 0
+            assert date.fromisoformat(limit.last_verified)
+        for kind in facts.kinds.values():
+            assert facts.limit(kind.limit)
+        assert all(word == word.lower() for word in facts.status_words)
