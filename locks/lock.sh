@@ -4,8 +4,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 compile() { uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --no-header --no-annotate "$@"; }
+# Flask-AppBuilder, on which Airflow's login in production rests, takes no newer python-dateutil.
+ours() { printf '%s\n' 'hatchling==1.33.0' 'python-dateutil<3' | compile pyproject.toml - "$@"; }
 echo 'uv' | compile - --output-file locks/bootstrap.txt
-printf 'hatchling==1.33.0\n' | compile pyproject.toml - --output-file locks/app.txt
-printf 'hatchling==1.33.0\n' | compile pyproject.toml --extra production - --constraint locks/app.txt \
-  --output-file locks/production.txt
+ours --output-file locks/app.txt
+ours --extra production --constraint locks/app.txt --output-file locks/production.txt
 compile pyproject.toml --group dev --constraint locks/app.txt --output-file locks/dev.txt
