@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -37,20 +37,13 @@ def adopt_orphans() -> None:
         _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def end_with_parent(signum: int = signal.SIGTERM) -> Callable[[], None]:
-    """Return a function for a new child: it asks the kernel for a signal when its parent dies.
+def end_with_parent(signum: int = signal.SIGTERM) -> None:
+    """Ask the kernel for a signal when the parent of this process dies.
 
     :param signum: the signal to be sent.
     """
-    parent = os.getpid()
-
-    def ask() -> None:
-        if _LIBC is not None:
-            _LIBC.prctl(_PR_SET_PDEATHSIG, signum, 0, 0, 0)
-            if os.getppid() != parent:
-                os.kill(os.getpid(), signum)
-
-    return ask
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signum, 0, 0, 0)
 
 
 def spawn(
@@ -71,6 +64,13 @@ def spawn(
     :param stop_signal: what it is sent when this process dies.
     :param user: the user to run as, where this process may choose.
     """
+    parent = os.getpid()
+
+    def prepare() -> None:
+        end_with_parent(stop_signal)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+
     return subprocess.Popen(
         [str(part) for part in command],
         env=dict(env),
@@ -82,7 +82,7 @@ def spawn(
         group=group,
         extra_groups=[] if user is not None else None,
         pass_fds=pass_fds,
-        preexec_fn=end_with_parent(stop_signal),
+        preexec_fn=prepare,
     )
 
 

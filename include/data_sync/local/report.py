@@ -28,7 +28,7 @@ def progress(kinds: Sequence[KindProgress]) -> Table:
 def came_in(report: SyncReport) -> Table:
     """Show what a sync has read and what became of it."""
     title = f"Synced {report.first} to {report.last} in {report.seconds:.1f} s: rows"
-    table = Table("network", "kind", title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table = _table(title, "network", "kind")
     for heading in ("read", "new", "changed", "same", "rejected", "requests", "seconds"):
         table.add_column(heading, justify="right")
     for kind in report.kinds:
@@ -40,7 +40,7 @@ def came_in(report: SyncReport) -> Table:
 def money(network: str, totals: Totals) -> Table:
     """Show the purchases of one network: per currency the sales, and the commission by status."""
     title = f"Purchases of {network}: sales, and commission by status"
-    table = Table("currency", title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table = _table(title, "currency")
     for heading in ("sales", *_STATUSES):
         table.add_column(heading, justify="right")
     for currency in sorted({currency for _, currency in totals.purchases}):
@@ -50,6 +50,17 @@ def money(network: str, totals: Totals) -> Table:
     table.add_section()
     table.add_row("rows", "", *(f"{_rows(totals, status):,}" for status in _STATUSES))
     return table
+
+
+def _table(title: str, *headings: str) -> Table:
+    return Table(
+        *headings,
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+    )
 
 
 def _rows(totals: Totals, status: str) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 from data_sync.local.home import Home
-from data_sync.local.processes import STOP_SIGNALS, adopt_orphans, end_descendants, spawn
+from data_sync.local.processes import STOP_SIGNALS, adopt_orphans, end_descendants, end_with_parent, spawn
 
 
 def supervise(home: Home, arguments: Sequence[str]) -> int:
@@ -19,6 +19,7 @@ def supervise(home: Home, arguments: Sequence[str]) -> int:
     :param arguments: the words of the command.
     :raises LocalError: when the folder is in use.
     """
+    end_with_parent()
     descriptor = home.lock()
     adopt_orphans()
     child = spawn(
