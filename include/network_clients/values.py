@@ -127,15 +127,15 @@ def text_of(value: object, field: str) -> str | None:
 
     :raises InvalidValueError: for other types, and for a NUL character, which Postgres cannot hold.
     """
+    if isinstance(value, str):
+        if "\x00" in value:
+            raise InvalidValueError(field, "holds a NUL character, which no database text can hold")
+        return value.strip() or None
     if value is None:
         return None
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    if not isinstance(value, str):
-        raise InvalidValueError(field, f"is not text: {_shown(value)}")
-    if "\x00" in value:
-        raise InvalidValueError(field, "holds a NUL character, which no database text can hold")
-    return value.strip() or None
+    raise InvalidValueError(field, f"is not text: {_shown(value)}")
 
 
 def key_of(value: object, field: str) -> str:

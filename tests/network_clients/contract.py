@@ -5,20 +5,15 @@ A network joins with a ``Harness`` in ``tests/network_clients/<slug>/harness.py`
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import date
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 import pytest
-import requests
 
-from network_clients import registry
 from network_clients.errors import (
     CredentialsRejectedError,
     NetworkUnavailableError,
@@ -26,118 +21,12 @@ from network_clients.errors import (
     ScopeMissingError,
     WaitTooLongError,
 )
-from network_clients.facts import Filter, Limit, NetworkFacts, Order
-from network_clients.interface import Credentials, Limiter, NetworkClient, ReadRequest
+from network_clients.facts import Filter, Limit, Order
+from network_clients.interface import ReadRequest
 from network_clients.limits import LocalLimiter, NoLimiter
-from network_clients.records import Kind, Page, Purchase, Status
-from network_clients.request import Patience
-from network_clients.tokens import MemoryTokenStore
-from sandbox_networks.server import running
-from sandbox_networks.settings import SandboxSettings
+from network_clients.records import Kind, Status
+from tests.network_clients.bench import FIRST, LAST, NOW, QUICK, Bench, keys, pages_of, purchases, read
 from tests.network_clients.exposure import shown
-
-NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
-FIRST, LAST = date(2026, 3, 1), date(2026, 3, 4)
-QUICK = Patience(read_timeout=30, first_pause=0.01, longest_pause=0.02, first_gate=0.02)
-
-
-@dataclass(frozen=True)
-class Harness:
-    """What the suite must know of a network.
-
-    :param options: of the network in the sandbox.
-    :param values: credentials that the sandbox accepts, without the address.
-    :param paths: where each kind is asked for.
-    """
-
-    facts: NetworkFacts
-    options: Mapping[str, Any]
-    values: Mapping[str, str]
-    paths: Mapping[Kind, str]
-    has_tokens: bool
-
-    @property
-    def secrets(self) -> list[str]:
-        return [self.values[field.name] for field in self.facts.fields if field.secret]
-
-
-class Bench:
-    """One network in a running sandbox, and clients of it."""
-
-    def __init__(self, url: str, harness: Harness) -> None:
-        self._url = url
-        self.harness = harness
-        self.tokens = MemoryTokenStore()
-
-    def client(
-        self,
-        limiter: Limiter | None = None,
-        patience: Patience = QUICK,
-        **values: str,
-    ) -> NetworkClient:
-        slug = self.harness.facts.slug
-        known = dict(self.harness.values) | {"host": f"{self._url}/{slug}"} | values
-        found = registry.get_client_class(slug)
-        hasty = type(found.__name__, (found,), {"patience": patience})
-        return hasty(Credentials(f"{slug}_default", known), limiter or NoLimiter(), self.tokens)
-
-    def fault(self, kind: str, path: Kind | str = "/", **more: Any) -> None:
-        where = self.harness.paths[path] if isinstance(path, Kind) else path
-        order = {"network": self.harness.facts.slug, "kind": kind, "path": where} | more
-        requests.post(f"{self._url}/_admin/faults", json=order, timeout=30).raise_for_status()
-
-    def reset(self) -> None:
-        requests.post(f"{self._url}/_admin/clock", json={"now": NOW.isoformat()}, timeout=30)
-        requests.post(f"{self._url}/_admin/reset", timeout=30).raise_for_status()
-
-    def advance(self, seconds: int) -> None:
-        order = {"advance_seconds": seconds}
-        requests.post(f"{self._url}/_admin/clock", json=order, timeout=30).raise_for_status()
-
-    def requests(self) -> int:
-        state = requests.get(f"{self._url}/_admin/state", timeout=30).json()
-        return int(state["networks"][self.harness.facts.slug]["requests_total"])
-
-    def totals(self) -> dict[str, Any]:
-        days = f"from={FIRST}&to={LAST}"
-        answer = requests.get(f"{self._url}/_admin/totals/{self.harness.facts.slug}?{days}", timeout=30)
-        found: dict[str, Any] = answer.json()
-        return found
-
-
-@contextlib.contextmanager
-def benches(harness: Harness) -> Iterator[Bench]:
-    slug = harness.facts.slug
-    settings = SandboxSettings(
-        now=NOW,
-        rows_per_day=400,
-        networks=(slug,),
-        enforce_limits=False,
-        options={slug: dict(harness.options)},
-    )
-    with running(settings) as url:
-        yield Bench(url, harness)
-
-
-def read(client: NetworkClient, kind: Kind, by: Filter = Filter.OCCURRED) -> list[Page]:
-    return list(pages_of(client, kind, by))
-
-
-def pages_of(client: NetworkClient, kind: Kind, by: Filter = Filter.OCCURRED) -> Iterator[Page]:
-    dated = bool(client.facts.kinds[kind].filters)
-    request = ReadRequest(kind, FIRST, LAST, by) if dated else ReadRequest(kind)
-    for part in client.slices(request):
-        yield from client.pages(kind, part)
-
-
-def keys(pages: list[Page]) -> list[str]:
-    """All records in order; one that is read again as an overlap stands once."""
-    return list(dict.fromkeys(record.key for page in pages for record in page.records))
-
-
-def purchases(pages: list[Page]) -> list[Purchase]:
-    found = {r.key: r for page in pages for r in page.records if isinstance(r, Purchase)}
-    return list(found.values())
 
 
 class NetworkContract:

@@ -14,7 +14,7 @@ from network_clients.errors import CredentialsRejectedError, UnexpectedAnswerErr
 from network_clients.request import Request
 from network_clients.tokens import MemoryTokenStore, Token, TokenSession, buy_token
 from network_clients.transport import Transport
-from tests.network_clients.conftest import SECRET
+from tests.network_clients.nobody import SECRET
 from tests.network_clients.wire import Reply, Wire
 
 PAGE = Request("page", "/things/")

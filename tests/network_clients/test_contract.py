@@ -8,7 +8,8 @@ from importlib import import_module
 import pytest
 
 from network_clients import registry
-from tests.network_clients.contract import Bench, NetworkContract, benches
+from tests.network_clients.bench import Bench, benches
+from tests.network_clients.contract import NetworkContract
 
 
 @pytest.fixture(scope="module", params=registry.all_networks())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from network_clients.errors import WaitTooLongError
 from network_clients.limits import LocalLimiter, NoLimiter
-from tests.network_clients.conftest import FACTS
+from tests.network_clients.nobody import FACTS
 
 LIMIT = replace(FACTS.limit("api"), calls=60, per_seconds=60, margin=0.0)
 

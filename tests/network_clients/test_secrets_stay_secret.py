@@ -20,8 +20,8 @@ from network_clients.redaction import Redactor
 from network_clients.request import Request
 from network_clients.tokens import MemoryTokenStore, Token, TokenSession, buy_token
 from network_clients.transport import Transport
-from tests.network_clients.conftest import QUICK, SECRET
 from tests.network_clients.exposure import shown
+from tests.network_clients.nobody import QUICK, SECRET
 from tests.network_clients.wire import Reply, Wire, listening
 
 TOKEN = "token-canary-91x"

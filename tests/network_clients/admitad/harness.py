@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from network_clients.admitad.facts import FACTS
 from network_clients.records import Kind
-from tests.network_clients.contract import Harness
+from tests.network_clients.bench import Harness
 
 HARNESS = Harness(
     facts=FACTS,
