@@ -6,11 +6,13 @@ Loaded as a plugin by ``tests/conftest.py``.
 from __future__ import annotations
 
 import itertools
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+
 from data_sync.local.postgres import EmbeddedPostgres
 
 _NUMBERS = itertools.count(1)
@@ -19,14 +21,25 @@ _NUMBERS = itertools.count(1)
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder outside pytest's own, for what starts a Postgres.
+
+    Each pytest that starts closes the folder of all of them to other users, and root's Postgres runs as
+    another user.
+    """
+    with tempfile.TemporaryDirectory(prefix="data-sync-test-") as name:
+        yield Path(name)
+
+
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+def postgres() -> Iterator[EmbeddedPostgres]:
     """A running PostgreSQL 18 that ends with the test session."""
-    folder: Path = tmp_path_factory.mktemp("postgres")
-    server = EmbeddedPostgres(folder / "data", settings=_FAST)
-    server.start(folder / "log")
-    yield server
-    server.stop()
+    with tempfile.TemporaryDirectory(prefix="data-sync-test-") as name:
+        server = EmbeddedPostgres(Path(name) / "data", settings=_FAST)
+        server.start(Path(name) / "log")
+        yield server
+        server.stop()
 
 
 @pytest.fixture
