@@ -5,6 +5,7 @@ Airflow starts it through the asset that a sync announces; the rows come through
 
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk import DAG, task
+
 from data_sync.assets import asset_of
 from data_sync.database import connection_id
 
