@@ -1,0 +1,90 @@
+"""The command ``data-sync``, as somebody at a shell uses it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from pendulum import datetime
+
+from data_sync import accounts
+from data_sync.cli import cli
+from data_sync.database import Database
+from data_sync.errors import DataSyncError
+from data_sync.runs.opening import open_run
+from data_sync.runs.request import RunKind, RunRequest
+from data_sync.schedules.model import Schedule
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(cli, words)
+
+
+def test_validate_says_what_to_write_instead_and_exits_1(tmp_path: Path) -> None:
+    path = tmp_path / "schedules.yaml"
+    path.write_text("schedules:\n  a: {networks: [admitat], interval: 1h, date_range: today}\n")
+    found = run("validate", str(path))
+    assert found.exit_code == 1
+    assert f"{path}:2: " in found.output
+    assert "write admitad" in found.output
+
+
+def test_validate_accepts_the_shipped_file_and_says_what_it_did_not_check() -> None:
+    found = run("validate", "config/schedules.yaml")
+    assert found.exit_code == 0
+    assert "Accounts are not checked here" in found.output
+
+
+@pytest.mark.parametrize("command", ["schedules", "logs", "totals", "accounts"])
+def test_before_anything_ran_a_sentence_says_so(database: str, command: str) -> None:
+    found = run(command)
+    assert found.exit_code == 0
+    assert len(found.output.strip().split(" ")) > 5
+    assert json.loads(run(command, "--json").output) == []
+
+
+def test_logs_are_listed_as_a_table_and_as_json(database: str) -> None:
+    schedule = Schedule.from_dict(
+        {"key": "daily", "networks": ["admitad"], "interval": "1d", "date_range": "yesterday"}
+    )
+    request = RunRequest(
+        "sync__daily", "one", RunKind.RUN_NOW, datetime(2026, 3, 4), "anna", schedule, "daily"
+    )
+    open_run(Database(), request)
+    assert "admitad_default" in run("logs").output
+    (log,) = json.loads(run("logs", "--json").output)
+    assert (log["schedule"], log["account"], log["status"]) == ("daily", "admitad_default", "pending")
+    assert json.loads(run("logs", "--json", "--status", "failed").output) == []
+
+
+def test_grants_are_given_shown_and_taken_back(database: str) -> None:
+    assert run("accounts", "grant", "admitad_default", "anna").exit_code == 0
+    run("accounts", "grant", "admitad_default", accounts.EVERYONE)
+    (row,) = json.loads(run("accounts", "--json").output)
+    assert (row["users"], row["everyone"]) == (["anna"], True)
+    run("accounts", "revoke", "admitad_default", "anna")
+    run("accounts", "revoke", "admitad_default", accounts.EVERYONE)
+    (row,) = json.loads(run("accounts", "--json").output)
+    assert (row["users"], row["everyone"]) == ([], False)
+
+
+def test_a_grant_for_no_network_is_refused_with_the_networks(database: str) -> None:
+    found = run("accounts", "grant", "shop_default", "anna")
+    assert isinstance(found.exception, DataSyncError)
+    assert "the networks are" in str(found.exception)
+
+
+def test_an_unreachable_database_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_DATA_SYNC", "postgresql://nobody@127.0.0.1:1/none")
+    found = run("logs")
+    assert isinstance(found.exception, DataSyncError)
+    assert "does not answer" in str(found.exception)
+
+
+def test_a_missing_connection_says_which_variable_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_DATA_SYNC", raising=False)
+    found = run("totals")
+    assert isinstance(found.exception, DataSyncError)
+    assert "AIRFLOW_CONN_DATA_SYNC" in str(found.exception)
