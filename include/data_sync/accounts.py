@@ -43,13 +43,17 @@ def credentials_from(connection: Connection) -> Credentials:
 def load_credentials(account: str) -> Credentials:
     """Read an account's connection through Airflow.
 
-    :raises AccountRefusedError: when the connection does not exist, or is of another type.
+    :raises AccountRefusedError: when there is no such network or connection, or it is of another type.
     """
     from airflow.sdk import BaseHook
     from airflow.sdk.exceptions import AirflowNotFoundException
 
-    slug = network_of(account)
-    facts = registry.facts_of(slug)
+    try:
+        facts = registry.facts_of(network_of(account))
+    except registry.UnknownNetworkError as error:
+        raise AccountRefusedError(
+            f"The account {account!r} belongs to no network that this installation knows. {error}"
+        ) from error
     try:
         connection = BaseHook.get_connection(account)
     except AirflowNotFoundException as error:

@@ -103,6 +103,8 @@ def mirror_yaml(
         for key, (schedule, line) in schedules.items()
     ]
     with db.transaction() as cursor:
+        # A statement that waited for another machine's would not see the rows which that one has made.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('data_sync.yaml_mirror', 0))")
         cursor.execute(
             _MIRROR,
             {

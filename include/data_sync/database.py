@@ -137,3 +137,9 @@ def one(row: Row | None) -> Row:
     if row is None:
         raise DatabaseError("A row that must exist is gone from the database data_sync.")
     return row
+
+
+def storable(text: str) -> str:
+    """Return text that Postgres can hold: NUL characters and halves of characters are written out."""
+    whole = text.encode("utf-8", "backslashreplace").decode()
+    return whole.replace("\x00", "\\x00")

@@ -17,6 +17,9 @@ from data_sync.database import Database, one
 from network_clients.errors import WaitTooLongError
 from network_clients.facts import Limit
 
+#: A turn that was waited for longer than this (seconds) is asked for anew if the gate was closed meanwhile.
+LONG_SLEEP = 1.0
+
 #: The longest wait that is slept inside a task, in seconds.
 LONGEST_SLEEP = 30.0
 
@@ -37,6 +40,11 @@ _BLOCKED = """
 SELECT GREATEST(next_free_at, gate_until) AS until,
        CASE WHEN gate_until > clock_timestamp() THEN gate_reason END AS reason
 FROM data_sync.rate_limits WHERE identity = %(identity)s AND limit_name = %(limit)s
+"""
+
+_GATE = """
+SELECT gate_until > clock_timestamp() AS is_closed FROM data_sync.rate_limits
+WHERE identity = %(identity)s AND limit_name = %(limit)s
 """
 
 _CLOSE = """
@@ -85,14 +93,26 @@ class PostgresLimiter:
             "interval": timedelta(seconds=limit.interval),
             "longest": timedelta(seconds=self._longest_sleep),
         }
+        while True:
+            wait = self._reserve(values, limit)
+            if wait > 0:
+                self._sleep(wait)
+            if wait <= LONG_SLEEP or not self._is_closed(values):
+                return
+
+    def _reserve(self, values: dict[str, object], limit: Limit) -> float:
         with self._db.transaction() as cursor:
             row = cursor.execute(_CLAIM, values).fetchone()
-            blocked = one(cursor.execute(_BLOCKED, values).fetchone()) if row is None else None
-        if blocked is not None:
-            until: datetime = blocked["until"]
-            raise WaitTooLongError(until, blocked["reason"] or f"the {limit.name} limit of {self._network}")
-        if row is not None and row["wait"] > 0:
-            self._sleep(row["wait"])
+            if row is not None:
+                wait: float = row["wait"]
+                return wait
+            blocked = one(cursor.execute(_BLOCKED, values).fetchone())
+        until: datetime = blocked["until"]
+        raise WaitTooLongError(until, blocked["reason"] or f"the {limit.name} limit of {self._network}")
+
+    def _is_closed(self, values: dict[str, object]) -> bool:
+        with self._db.transaction() as cursor:
+            return bool(one(cursor.execute(_GATE, values).fetchone())["is_closed"])
 
     def close_gate(self, identity: str, limit: Limit, seconds: float, reason: str) -> None:
         """Hold back every caller of this identity for ``seconds``, and count the refusal."""

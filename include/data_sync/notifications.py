@@ -7,6 +7,7 @@ cannot be sent is logged; it never decides the run's state.
 
 from __future__ import annotations
 
+import html
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -79,7 +80,7 @@ def _mail(address: str, message: Mapping[str, Any]) -> None:
         hook.send_email_smtp(
             to=address,
             subject=f"{message['name']}: {message['ended']}",
-            html_content="<pre>" + "\n".join(lines) + "</pre>",
+            html_content=f"<pre>{html.escape(chr(10).join(lines))}</pre>",
         )
 
 

@@ -59,7 +59,11 @@ def run_sync(
         run = find_run(cursor, task.dag_id, task.run_id)
         if run is None:
             raise DataSyncError(f"The run {task.run_id} was never opened. Clear the whole run in Airflow.")
-        cursor.execute("UPDATE data_sync.sync_runs SET state = 'open' WHERE id = %s", [run.id])
+        cursor.execute(
+            "UPDATE data_sync.sync_runs SET state = 'open', closed_at = NULL "
+            "WHERE id = %s AND state <> 'open'",
+            [run.id],
+        )
         step = steps.claim(
             cursor,
             dag_id=task.dag_id,
@@ -102,19 +106,20 @@ def _read(
         _refuse_if_told(cursor, step)
     client = build_client(db, load_credentials(task.account))
     if Kind(step.kind) not in client.facts.kinds:
-        with db.transaction() as cursor:
-            reason = f"{client.facts.title} offers no {step.kind}."
-            steps.finish(cursor, step, "skipped", reason=reason)
+        _skip(db, step, f"{client.facts.title} offers no {step.kind}.")
         return
     scope = account_scope(client)
     with db.transaction() as cursor:
-        cursor.execute("UPDATE data_sync.sync_logs SET scope = %s WHERE id = %s", [scope, step.log_id])
+        _note_scope(cursor, step, scope)
         today = one(
             cursor.execute(
                 "SELECT (clock_timestamp() AT TIME ZONE %s)::date AS day", [client.zone.key]
             ).fetchone()
         )["day"]
     request = read_request(client, task.unit, run.timezone, today)
+    if request is None:
+        _skip(db, step, "These days are still to come.")
+        return
     reader = UnitReader(db, step, client, request, scope=scope)
     try:
         reader.run()
@@ -125,12 +130,30 @@ def _read(
                 steps.add_costs(cursor, step, requests=requests, waited=waited)
 
 
+def _skip(db: Database, step: Step, reason: str) -> None:
+    with db.transaction() as cursor:
+        steps.finish(cursor, step, "skipped", reason=reason)
+
+
+def _note_scope(cursor: Cursor, step: Step, scope: str) -> None:
+    """Note under which settings this log writes rows.
+
+    Where they changed between two tries, nobody can tell any more which rows were written under which:
+    no later read may then conclude that they vanished.
+    """
+    cursor.execute(
+        "UPDATE data_sync.sync_logs SET scope = CASE WHEN COALESCE(scope, %(scope)s) = %(scope)s "
+        "THEN %(scope)s ELSE 'mixed' END WHERE id = %(log)s",
+        {"scope": scope, "log": step.log_id},
+    )
+
+
 def _refuse_if_told(cursor: Cursor, step: Step) -> None:
     row = one(
         cursor.execute("SELECT metadata FROM data_sync.sync_logs WHERE id = %s", [step.log_id]).fetchone()
     )
     if refused := row["metadata"].get("refused"):
-        raise AccountRefusedError(refused)
+        raise AccountRefusedError(f"{refused} Then clear the whole run, open_run included.")
 
 
 def build_client(db: Database, credentials: Credentials) -> NetworkClient:
@@ -154,11 +177,12 @@ def account_scope(client: NetworkClient) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def read_request(client: NetworkClient, unit: WorkUnit, zone: str, today: date) -> ReadRequest:
+def read_request(client: NetworkClient, unit: WorkUnit, zone: str, today: date) -> ReadRequest | None:
     """Turn a unit's days, which are the schedule's, into the days of the network that cover them.
 
     At the ends of the run's range the network's ``edge_overlap_days`` are added, where its zone or the
-    meaning of its dates is not certain. Days after ``today`` (the network's) are left out.
+    meaning of its dates is not certain. Days after ``today`` (the network's) are left out: ``None``, when
+    that leaves none.
     """
     if unit.first is None or unit.last is None:
         return ReadRequest(kind=unit.kind)
@@ -173,7 +197,8 @@ def read_request(client: NetworkClient, unit: WorkUnit, zone: str, today: date) 
     else:
         # Two windows that share a network day would both read it: it belongs to the later one.
         last = network_days(closing + _DAY, closing + _DAY, zone, network_zone)[0] - _DAY
-    return ReadRequest(kind=unit.kind, start=first, end=max(first, min(last, today)))
+    last = min(last, today)
+    return None if last < first else ReadRequest(kind=unit.kind, start=first, end=last)
 
 
 def _record_failure(

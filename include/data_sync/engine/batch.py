@@ -2,7 +2,7 @@
 
 Runs inside the caller's transaction. Rows are first compared by digest, so an unchanged row is neither
 sent nor written. New rows are inserted in key order, changed ones are locked in key order and decided
-one by one, so that two tasks on one account never deadlock and never write an older answer over a
+one by one, so that two tasks on one account do not deadlock and never write an older answer over a
 newer one.
 """
 
@@ -16,13 +16,17 @@ from functools import cache
 import psycopg
 
 from data_sync.database import Cursor, one
-from data_sync.engine.tables import KindTable, encode_row
+from data_sync.engine.tables import KindTable, UnstorableRowError, encode_row
 from network_clients.records import Kind, Record, RejectedRow
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where rows come from: the account, the log and the page's place in time."""
+    """Where rows come from: the account, the log and the page's place in time.
+
+    What this log has written ``since`` that moment is counted already: a row that comes again, because
+    its list is read again or shows it twice, counts once.
+    """
 
     account: str
     network: str
@@ -30,6 +34,8 @@ class Source:
     step_id: int
     asked_at: datetime
     """The database's time before the page was asked for."""
+    since: datetime
+    """The same for the first page of the slice, before it was ever started again."""
 
 
 @dataclass
@@ -41,6 +47,7 @@ class Stored:
     unchanged: int = 0
     outdated: int = 0
     superseded_by: int | None = None
+    """A log whose newer answer was kept instead."""
     rejected: list[RejectedRow] = field(default_factory=list)
 
     def add(self, other: Stored) -> None:
@@ -51,6 +58,16 @@ class Stored:
         self.outdated += other.outdated
         self.superseded_by = other.superseded_by or self.superseded_by
         self.rejected += other.rejected
+
+
+#: What Postgres says to a value that it cannot hold. The last two are no ``DataError``: an index entry
+#: that is too long, and JSON that is nested too deeply.
+_REFUSALS = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.errors.ProgramLimitExceeded,
+    psycopg.errors.StatementTooComplex,
+)
 
 
 @dataclass(frozen=True)
@@ -64,11 +81,19 @@ class _Row:
 def store_records(cursor: Cursor, table: KindTable, source: Source, records: Sequence[Record]) -> Stored:
     """Store records of one kind; a record that comes twice counts once, its last form.
 
-    A row that Postgres itself refuses (a NUL character, an impossible number) is set aside instead of
+    A row that the database cannot hold (a NUL character, an impossible number) is set aside instead of
     failing its page.
     """
-    rows = {record.key: _Row(record.key, *encode_row(record), record) for record in records}
-    return _store_or_split(cursor, table, source, list(rows.values()))
+    rows: dict[str, _Row] = {}
+    rejected = []
+    for record in records:
+        try:
+            rows[record.key] = _Row(record.key, *encode_row(record), record)
+        except UnstorableRowError as error:
+            rejected.append(RejectedRow(reason=str(error), key=record.key, raw=record.raw))
+    stored = _store_or_split(cursor, table, source, list(rows.values()))
+    stored.rejected += rejected
+    return stored
 
 
 def _store_or_split(cursor: Cursor, table: KindTable, source: Source, rows: list[_Row]) -> Stored:
@@ -77,7 +102,7 @@ def _store_or_split(cursor: Cursor, table: KindTable, source: Source, rows: list
     try:
         with cursor.connection.transaction():
             return _store(cursor, table, source, rows)
-    except (psycopg.DataError, psycopg.errors.CheckViolation) as error:
+    except _REFUSALS as error:
         if len(rows) == 1:
             reason = f"The database refuses this row: {error.diag.message_primary or error}"
             return Stored(rejected=[RejectedRow(reason=reason, key=rows[0].key, raw=rows[0].record.raw)])
@@ -89,24 +114,33 @@ def _store_or_split(cursor: Cursor, table: KindTable, source: Source, rows: list
 
 def _store(cursor: Cursor, table: KindTable, source: Source, rows: list[_Row]) -> Stored:
     known = _known_rows(cursor, table, source, [row.key for row in rows])
-    changed = [row for row in rows if row.key in known and known[row.key] != row.digest]
     fresh = [row for row in rows if row.key not in known]
+    changed = [row for row in rows if row.key in known and known[row.key].digest != row.digest]
+    same = [known[row.key] for row in rows if row.key in known and known[row.key].digest == row.digest]
     inserted = _insert(cursor, table, source, fresh)
     # Another task may have inserted a row in between: then it is there to be compared like any other.
     changed += [row for row in fresh if row.key not in inserted]
-    stored = _update(cursor, table, source, changed)
+    stored, counted_changes = _update(cursor, table, source, changed)
     stored.inserted = len(inserted)
-    stored.unchanged = len(rows) - len(inserted) - stored.updated - stored.outdated
+    done = stored.inserted + stored.updated + stored.outdated
+    stored.unchanged = len(rows) - done - counted_changes - sum(found.is_counted for found in same)
     return stored
 
 
-def _known_rows(cursor: Cursor, table: KindTable, source: Source, keys: list[str]) -> dict[str, bytes]:
+@dataclass(frozen=True)
+class _Known:
+    digest: bytes
+    is_counted: bool
+
+
+def _known_rows(cursor: Cursor, table: KindTable, source: Source, keys: list[str]) -> dict[str, _Known]:
     cursor.execute(
-        f"SELECT key, CASE WHEN vanished_at IS NULL THEN digest ELSE ''::bytea END AS digest "  # noqa: S608
-        f"FROM {table.name} WHERE account = %s AND key = ANY(%s)",
-        [source.account, keys],
+        f"SELECT t.key, {_COUNTED} AS counted, "  # noqa: S608
+        f"CASE WHEN t.vanished_at IS NULL THEN t.digest ELSE ''::bytea END AS digest "
+        f"FROM {table.name} t WHERE t.account = %(account)s AND t.key = ANY(%(keys)s)",
+        {"account": source.account, "keys": keys, "log_id": source.log_id, "since": source.since},
     )
-    return {row["key"]: bytes(row["digest"]) for row in cursor}
+    return {row["key"]: _Known(bytes(row["digest"]), row["counted"]) for row in cursor}
 
 
 def _values(source: Source, table: KindTable, rows: Sequence[_Row]) -> dict[str, object]:
@@ -116,6 +150,7 @@ def _values(source: Source, table: KindTable, rows: Sequence[_Row]) -> dict[str,
         "log_id": source.log_id,
         "step_id": source.step_id,
         "asked_at": source.asked_at,
+        "since": source.since,
         "kind": table.kind.value,
         "rows": b"[" + b",".join(row.encoded for row in rows) + b"]",
         "keys": [row.key for row in rows],
@@ -130,9 +165,10 @@ def _insert(cursor: Cursor, table: KindTable, source: Source, rows: list[_Row]) 
     return {row["key"] for row in cursor}
 
 
-def _update(cursor: Cursor, table: KindTable, source: Source, rows: list[_Row]) -> Stored:
+def _update(cursor: Cursor, table: KindTable, source: Source, rows: list[_Row]) -> tuple[Stored, int]:
+    """Decide about rows that are there already; also return how many of them were counted before."""
     if not rows:
-        return Stored()
+        return Stored(), 0
     values = _values(source, table, rows)
     cursor.execute(
         f"SELECT key FROM {table.name} WHERE account = %(account)s AND key = ANY(%(keys)s) "  # noqa: S608
@@ -140,7 +176,8 @@ def _update(cursor: Cursor, table: KindTable, source: Source, rows: list[_Row]) 
         values,
     )
     found = one(cursor.execute(_update_sql(table), values).fetchone())
-    return Stored(updated=found["updated"], outdated=found["outdated"], superseded_by=found["superseded_by"])
+    counted: int = found.pop("counted")
+    return Stored(**found), counted
 
 
 def _incoming(table: KindTable) -> str:
@@ -169,15 +206,15 @@ def _insert_sql(table: KindTable) -> str:
 
 # Which of two versions is the newer one (law 12). Where both carry the network's time of change, it
 # decides. Otherwise the later question does: asked after the stored version was, and after the last
-# page of every complete read of that day that is already committed.
-_ASKED_LATER = """
-    (%(asked_at)s >= t.read_at AND newer.log_id IS NULL)
-"""
+# page of every whole read of that day that is already committed. Whether a row is there at all has no
+# time of the network: a row that a read found gone only comes back by a later question.
+_ASKED_LATER = "(%(asked_at)s >= t.read_at AND newer.log_id IS NULL)"
 _ALLOWED = f"""
-    CASE WHEN i.changed_at > t.changed_at THEN true
-         WHEN i.changed_at < t.changed_at THEN false
+    CASE WHEN i.changed_at < t.changed_at THEN false
+         WHEN i.changed_at > t.changed_at AND t.vanished_at IS NULL THEN true
          ELSE {_ASKED_LATER} END
 """
+_COUNTED = "(t.log_id = %(log_id)s AND t.updated_at >= %(since)s)"
 
 
 @cache
@@ -189,25 +226,29 @@ def _update_sql(table: KindTable) -> str:
     WITH {_incoming(table)},
     decided AS (
         SELECT i.*, t.vanished_at IS NOT NULL AS had_vanished, {old}
-               {_ALLOWED} AS allowed, COALESCE(newer.log_id, t.log_id) AS kept_log
+               {_ALLOWED} AS allowed, {_COUNTED} AS counted,
+               CASE WHEN i.changed_at < t.changed_at THEN t.log_id
+                    ELSE COALESCE(newer.log_id, t.log_id) END AS kept_log
         FROM incoming i
         JOIN {table.name} t ON t.account = %(account)s AND t.key = i.key
         LEFT JOIN LATERAL (
             SELECT r.log_id FROM data_sync.reads r
-            WHERE r.account = %(account)s AND r.kind = %(kind)s AND r.date_filter = 'occurred'
+            WHERE r.account = %(account)s AND r.kind = %(kind)s AND r.date_filter IN {table.filters}
               AND r.day = {table.day} AND r.ended_at > %(asked_at)s AND r.step_id <> %(step_id)s
+            ORDER BY r.ended_at DESC LIMIT 1
         ) newer ON true
         WHERE t.digest <> i.digest OR t.vanished_at IS NOT NULL
     ),
     applied AS (
         UPDATE {table.name} t
-        SET {assignments}, digest = d.digest, updated_at = clock_timestamp(), read_at = %(asked_at)s,
-            vanished_at = NULL, log_id = %(log_id)s
+        SET {assignments}, digest = d.digest, updated_at = clock_timestamp(),
+            read_at = GREATEST(t.read_at, %(asked_at)s), vanished_at = NULL, log_id = %(log_id)s
         FROM decided d WHERE t.account = %(account)s AND t.key = d.key AND d.allowed
     ){history}
-    SELECT count(*) FILTER (WHERE allowed) AS updated,
-           count(*) FILTER (WHERE NOT allowed) AS outdated,
-           max(kept_log) FILTER (WHERE NOT allowed) AS superseded_by
+    SELECT count(*) FILTER (WHERE allowed AND NOT counted) AS updated,
+           count(*) FILTER (WHERE NOT allowed AND NOT counted) AS outdated,
+           count(*) FILTER (WHERE counted) AS counted,
+           max(kept_log) FILTER (WHERE NOT allowed AND kept_log <> %(log_id)s) AS superseded_by
     FROM decided
     """  # noqa: S608
 

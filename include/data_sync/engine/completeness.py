@@ -2,7 +2,8 @@
 
 While a list is read, the keys of each page are kept as 64-bit hashes beside the step. At the end of an
 undisturbed read they tell which stored rows of the same days were not found; those are marked, never
-removed (law 13). A read that was resumed, or whose list moved, proves nothing of the kind.
+removed (law 13). A read that was resumed, or whose list moved, proves nothing of the kind. Every read
+that reached the end of its list is noted per day, resumed or not: older answers may not undo it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import date, datetime
 
 from data_sync.database import Cursor, one
 from data_sync.engine.batch import Source
-from data_sync.engine.tables import NO_DAY, KindTable
+from data_sync.engine.tables import NO_DAY, KindTable, filter_of
 from network_clients.records import Kind, Traffic
 
 
@@ -32,7 +33,20 @@ def remember_page(
     )
 
 
-def same_page_as_before(cursor: Cursor, step_id: int, part: str, page: int, keys: Sequence[str]) -> bool:
+def seen_on_page(cursor: Cursor, step_id: int, part: str, page: int, keys: Sequence[str]) -> frozenset[str]:
+    """Return which of these keys were on a page that is stored already."""
+    cursor.execute(
+        """
+        SELECT asked.key FROM unnest(%(keys)s::text[]) AS asked(key)
+        JOIN data_sync.sync_step_pages p ON hashtextextended(asked.key, 0) = ANY(p.key_hashes)
+        WHERE p.step_id = %(step)s AND p.slice = %(slice)s AND p.page = %(page)s
+        """,
+        {"step": step_id, "slice": part, "page": page, "keys": list(keys)},
+    )
+    return frozenset(row["key"] for row in cursor)
+
+
+def is_same_page(cursor: Cursor, step_id: int, part: str, page: int, keys: Sequence[str]) -> bool:
     """Tell whether a page that is asked for again holds the same rows as when it was stored."""
     row = cursor.execute(
         """
@@ -60,12 +74,21 @@ WITH seen AS (
     SELECT unnest(key_hashes) AS hash FROM data_sync.sync_step_pages
     WHERE step_id = %(step_id)s AND slice = ANY(%(slices)s)
 ),
-gone AS (
-    UPDATE {table} t SET vanished_at = clock_timestamp(), updated_at = clock_timestamp()
+missing AS (
+    SELECT t.key FROM {table} t
     WHERE t.account = %(account)s AND t.vanished_at IS NULL AND t.read_at < %(started_at)s
-      AND {scope}
+      AND {rows}
       AND EXISTS (SELECT 1 FROM data_sync.sync_logs l WHERE l.id = t.log_id AND l.scope = %(scope)s)
       AND NOT EXISTS (SELECT 1 FROM seen WHERE seen.hash = hashtextextended(t.key, 0))
+      AND NOT EXISTS (
+          SELECT 1 FROM data_sync.reads r
+          WHERE r.account = t.account AND r.kind = %(kind)s AND r.date_filter IN {filters}
+            AND r.day = {day} AND r.ended_at > %(started_at)s AND r.step_id <> %(step_id)s)
+    ORDER BY t.key FOR UPDATE
+),
+gone AS (
+    UPDATE {table} t SET vanished_at = clock_timestamp(), updated_at = clock_timestamp()
+    FROM missing WHERE t.account = %(account)s AND t.key = missing.key
     RETURNING t.*
 ){history}
 SELECT count(*) AS vanished FROM gone
@@ -97,7 +120,9 @@ def mark_vanished(
     """Mark the rows that an undisturbed read of these days should have found and did not.
 
     Only rows that were last written under the same account settings (``scope``) are judged: a changed
-    website id or zone reads other rows, which says nothing about these.
+    website id or zone reads other rows, which says nothing about these. Nor are days judged that another
+    read has covered to its end since this one started: its answer is the newer one. Rows are locked in
+    key order, as batches lock them.
     """
     conditions = ["true"]
     if days is not None:
@@ -106,7 +131,9 @@ def mark_vanished(
         conditions.append("t.traffic = %(traffic)s")
     statement = _VANISHED.format(
         table=table.name,
-        scope=" AND ".join(conditions),
+        rows=" AND ".join(conditions),
+        filters=table.filters,
+        day=table.day,
         history=_VANISHED_HISTORY if table.kind is Kind.PURCHASES else "",
     )
     row = cursor.execute(
@@ -115,6 +142,7 @@ def mark_vanished(
             "step_id": source.step_id,
             "log_id": source.log_id,
             "account": source.account,
+            "kind": table.kind.value,
             "slices": list(slices),
             "first": days[0] if days else None,
             "last": days[1] if days else None,
@@ -133,16 +161,17 @@ def record_read(
     source: Source,
     *,
     days: tuple[date, date] | None,
+    traffic: Traffic | None,
     started_at: datetime,
     ended_at: datetime,
 ) -> None:
-    """Note that these days were read completely, so that an older answer cannot undo it (law 12)."""
+    """Note that these days were read to their end, so that an older answer cannot undo it (law 12)."""
     first, last = days or (NO_DAY, NO_DAY)
     cursor.execute(
         """
         INSERT INTO data_sync.reads AS r
             (account, kind, date_filter, day, started_at, ended_at, log_id, step_id)
-        SELECT %(account)s, %(kind)s, 'occurred', day::date, %(started_at)s, %(ended_at)s, %(log_id)s,
+        SELECT %(account)s, %(kind)s, %(filter)s, day::date, %(started_at)s, %(ended_at)s, %(log_id)s,
                %(step_id)s
         FROM generate_series(%(first)s::date, %(last)s::date, interval '1 day') AS day
         ORDER BY day
@@ -153,6 +182,7 @@ def record_read(
         {
             "account": source.account,
             "kind": kind.value,
+            "filter": filter_of(traffic),
             "log_id": source.log_id,
             "step_id": source.step_id,
             "first": first,

@@ -5,9 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from data_sync.database import Cursor
+from data_sync.database import Cursor, storable
 from data_sync.engine.batch import Source
 from network_clients.records import Kind, RejectedRow
+
+#: Keys longer than this (in characters) are cut; the payload holds the whole of it.
+_LONGEST_TEXT = 1000
+
+
+def name_of(row: RejectedRow) -> str:
+    """Return what tells a rejected row from others on its page: its key, else a digest of what was sent."""
+    return f"#{_digest(row).hex()}" if row.key is None else storable(row.key)
+
+
+def _digest(row: RejectedRow) -> bytes:
+    return hashlib.blake2b(row.raw, digest_size=16).digest()
 
 
 def store_rejected(cursor: Cursor, kind: Kind, source: Source, rows: Sequence[RejectedRow]) -> None:
@@ -28,11 +40,11 @@ def store_rejected(cursor: Cursor, kind: Kind, source: Source, rows: Sequence[Re
                 "account": source.account,
                 "network": source.network,
                 "kind": kind.value,
-                "key": None if row.key is None else row.key.replace("\x00", "\\0"),
+                "key": None if row.key is None else storable(row.key[:_LONGEST_TEXT]),
                 "field": row.field,
-                "reason": row.reason.replace("\x00", "\\0"),
+                "reason": storable(row.reason),
                 "payload": row.raw,
-                "payload_hash": hashlib.blake2b(row.raw, digest_size=16).digest(),
+                "payload_hash": _digest(row),
                 "log_id": source.log_id,
             },
         )

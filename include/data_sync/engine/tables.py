@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from network_clients.records import Campaign, CurrencySource, Kind, Money, Purchase, Record
+from network_clients.records import Campaign, CurrencySource, Kind, Money, Purchase, Record, Traffic
 
 #: A catalogue snapshot has no day: its reads are filed under this one.
 NO_DAY = date(1, 1, 1)
 
+#: A key longer than this (in bytes) does not fit into an index of Postgres.
+LONGEST_KEY = 1000
+
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
 # What a person would want to weigh when two amounts of a row have different sources.
 _WEAKEST_FIRST = (CurrencySource.NETWORK, CurrencySource.ACCOUNT, CurrencySource.ROW)
+
+
+class UnstorableRowError(ValueError):
+    """Raised for a record that cannot be stored as it is; says in a sentence why."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +42,17 @@ class KindTable:
     def day(self) -> str:
         """The SQL expression of a row's day; a constant where the kind has none."""
         return "t.day" if "day" in self.columns else f"DATE '{NO_DAY.isoformat()}'"
+
+    @property
+    def filters(self) -> str:
+        """The SQL list of the whole reads that hold a row: see :func:`filter_of`."""
+        whole = f"'{filter_of(None)}'"
+        return f"({whole}, {whole} || ' ' || t.traffic)" if "traffic" in self.columns else f"({whole})"
+
+
+def filter_of(traffic: Traffic | None) -> str:
+    """Name a whole read of days by occurrence: of all rows, or of one kind of traffic alone."""
+    return f"occurred {traffic.value}" if traffic else "occurred"
 
 
 CAMPAIGNS = KindTable(
@@ -114,8 +136,14 @@ def encode_row(record: Record) -> tuple[bytes, bytes]:
     """Encode a record as one JSON object in its table's columns.
 
     :return: the JSON, and a 16-byte digest of it: equal digests mean that nothing has to be written.
+    :raises UnstorableRowError: for an endless key, an amount that is no number, or text that is none.
     """
-    encoded = msgspec.json.encode(_columns(record))
+    try:
+        if len(record.key.encode()) > LONGEST_KEY:
+            raise UnstorableRowError(f"The id is longer than {LONGEST_KEY} bytes, so it cannot be looked up.")
+        encoded = msgspec.json.encode(_columns(record))
+    except UnicodeEncodeError:
+        raise UnstorableRowError("A text holds half a character (a lone surrogate), which is none.") from None
     return encoded, hashlib.blake2b(encoded, digest_size=16).digest()
 
 
@@ -133,15 +161,28 @@ def _purchase_columns(record: Purchase) -> dict[str, Any]:
     row["raw"] = msgspec.Raw(record.raw)
     row["sale_amount"], row["sale_currency"] = _net(record.sale, record.gross_sale)
     row["commission"], row["commission_currency"] = _net(record.commission, record.gross_commission)
-    row["gross_sale_amount"] = record.gross_sale.amount if record.gross_sale else None
-    row["gross_commission"] = record.gross_commission.amount if record.gross_commission else None
+    row["gross_sale_amount"] = _amount(record.gross_sale)
+    row["gross_commission"] = _amount(record.gross_commission)
     row["currency_source"] = _weakest_source(record)
     return row
 
 
-def _net(net: Money | None, gross: Money | None) -> tuple[object, str | None]:
-    known = net or gross
-    return (net.amount if net else None), (known.currency if known else None)
+def _net(net: Money | None, gross: Money | None) -> tuple[Decimal | None, str | None]:
+    """Return the net amount, and the one currency of net and gross."""
+    currencies = {money.currency for money in (net, gross) if money is not None}
+    if len(currencies) > 1:
+        raise UnstorableRowError(f"Net and gross are in different currencies: {sorted(currencies)}.")
+    return _amount(net), next(iter(currencies), None)
+
+
+def _amount(money: Money | None) -> Decimal | None:
+    if money is None:
+        return None
+    if not money.amount.is_finite():
+        raise UnstorableRowError(f"An amount is no number: {money.amount}.")
+    if not _CURRENCY.fullmatch(money.currency):
+        raise UnstorableRowError(f"A currency is no code of three letters: {money.currency!r}.")
+    return money.amount
 
 
 def _weakest_source(record: Purchase) -> CurrencySource | None:

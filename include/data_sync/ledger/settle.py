@@ -62,8 +62,9 @@ def settle(db: Database, run: StoredRun, airflow: AirflowView) -> Settled:
     verdicts = _verdicts(run, open_steps, airflow) if open_steps else {}
     with db.transaction() as cursor:
         cursor.execute("SELECT 1 FROM data_sync.sync_runs WHERE id = %s FOR UPDATE", [run.id])
-        for step_id, (status, reason) in verdicts.items():
-            _close_step(cursor, step_id, status, reason)
+        for step in open_steps:
+            if step["id"] in verdicts:
+                _close_step(cursor, step, *verdicts[step["id"]])
         _derive_logs(cursor, run.id)
         statuses = _statuses(cursor, run.id)
         is_closed = all(status not in ("pending", "processing") for status in statuses.values())
@@ -108,17 +109,21 @@ def _verdicts(
     return verdicts
 
 
-def _close_step(cursor: Cursor, step: int, status: str, reason: str) -> None:
-    """End a step from outside; whoever still holds it can write nothing any more."""
+def _close_step(cursor: Cursor, step: Mapping[str, Any], status: str, reason: str) -> None:
+    """End a step from outside; whoever still holds it can write nothing any more.
+
+    A step that another try has taken since Airflow was asked is not what the answer was about.
+    """
     cursor.execute(
         """
         UPDATE data_sync.sync_log_steps SET status = %(status)s, reason = %(reason)s, holder = NULL,
             error = COALESCE(error, %(error)s::jsonb), lease_until = NULL, waiting_until = NULL,
             finished_at = clock_timestamp(), updated_at = clock_timestamp()
-        WHERE id = %(id)s AND status <> ALL(%(ended)s)
+        WHERE id = %(id)s AND status <> ALL(%(ended)s) AND holder IS NOT DISTINCT FROM %(holder)s
         """,
         {
-            "id": step,
+            "id": step["id"],
+            "holder": step["holder"],
             "status": status,
             "reason": reason,
             "ended": list(_ENDED_STEP),
@@ -196,14 +201,18 @@ def _statuses(cursor: Cursor, run: int) -> dict[str, str]:
     return {row["account"]: row["status"] for row in cursor}
 
 
+# A superseded unit is as complete as the log that was newer (law 12).
+_COMPLETE = """
+SELECT l.account, s.kind FROM data_sync.sync_log_steps s JOIN data_sync.sync_logs l ON l.id = s.log_id
+WHERE l.sync_run = %s AND l.status <> 'skipped' AND s.status <> 'skipped'
+GROUP BY l.account, s.kind
+HAVING bool_and(s.is_complete AND (s.status = 'completed' OR s.status = 'superseded' AND (
+    SELECT COALESCE(bool_and(n.status = 'completed' AND n.is_complete), false)
+    FROM data_sync.sync_log_steps n WHERE n.log_id = s.superseded_by AND n.kind = s.kind)))
+ORDER BY l.account, s.kind
+"""
+
+
 def _complete_pairs(cursor: Cursor, run: int) -> tuple[tuple[str, str], ...]:
-    cursor.execute(
-        """
-        SELECT l.account, s.kind FROM data_sync.sync_log_steps s JOIN data_sync.sync_logs l ON l.id = s.log_id
-        WHERE l.sync_run = %s AND s.status <> 'skipped'
-        GROUP BY l.account, s.kind HAVING bool_and(s.status = 'completed' AND s.is_complete)
-        ORDER BY l.account, s.kind
-        """,
-        [run],
-    )
+    cursor.execute(_COMPLETE, [run])
     return tuple((row["account"], row["kind"]) for row in cursor)

@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from data_sync.database import Cursor, one
+from data_sync.database import Cursor, one, storable
 from data_sync.errors import DataSyncError, StepTakenError
 
 #: How long a step counts as worked on after its last sign of life.
 LEASE = "2 minutes"
+
+#: A network that uses new words in every row must not fill the step with warnings about them.
+_MOST_WARNINGS = 50
 
 #: States in which a step goes on from its checkpoint when its task runs again.
 _RESUMABLE = ("processing", "waiting", "retrying")
@@ -40,18 +43,18 @@ class Step:
     """Where an earlier try of this unit stopped; ``None`` for a fresh start."""
 
 
+# A fresh start counts its rows anew. What the unit has cost so far (requests, waits) stays: it was spent.
 _CLAIM = """
 UPDATE data_sync.sync_log_steps s SET
     status = 'processing', holder = %(holder)s, lease_until = clock_timestamp() + %(lease)s::interval,
-    waiting_until = NULL, reason = NULL, error = NULL, finished_at = NULL, superseded_by = NULL,
+    waiting_until = NULL, reason = NULL, error = NULL, finished_at = NULL,
     updated_at = clock_timestamp(), is_complete = false,
     tries = CASE WHEN keep THEN s.tries ELSE 0 END + CASE WHEN old_status = 'waiting' THEN 0 ELSE 1 END,
     started_at = CASE WHEN keep THEN COALESCE(s.started_at, clock_timestamp()) ELSE clock_timestamp() END,
     checkpoint = CASE WHEN keep THEN s.checkpoint END,
     resumed = keep AND s.checkpoint IS NOT NULL,
     pages = CASE WHEN keep THEN s.pages ELSE 0 END,
-    requests = CASE WHEN keep THEN s.requests ELSE 0 END,
-    waited_seconds = CASE WHEN keep THEN s.waited_seconds ELSE 0 END,
+    superseded_by = CASE WHEN keep THEN s.superseded_by END,
     rows_read = CASE WHEN keep THEN s.rows_read ELSE 0 END,
     rows_inserted = CASE WHEN keep THEN s.rows_inserted ELSE 0 END,
     rows_updated = CASE WHEN keep THEN s.rows_updated ELSE 0 END,
@@ -157,8 +160,8 @@ def advance(cursor: Cursor, step: Step, progress: Progress, checkpoint: Mapping[
             rows_vanished = rows_vanished + %(vanished)s,
             items_expected = COALESCE(%(expected)s, items_expected),
             superseded_by = COALESCE(%(superseded_by)s, superseded_by),
-            warnings = CASE WHEN warnings @> %(warnings)s::jsonb THEN warnings
-                            ELSE warnings || %(warnings)s::jsonb END
+            warnings = CASE WHEN warnings @> %(warnings)s::jsonb OR jsonb_array_length(warnings) >= %(most)s
+                            THEN warnings ELSE warnings || %(warnings)s::jsonb END
         WHERE id = %(id)s AND holder = %(holder)s AND status = 'processing'
         RETURNING id
         """,
@@ -168,7 +171,8 @@ def advance(cursor: Cursor, step: Step, progress: Progress, checkpoint: Mapping[
             "holder": step.holder,
             "lease": LEASE,
             "checkpoint": json.dumps(checkpoint),
-            "warnings": json.dumps(list(progress.warnings)),
+            "warnings": json.dumps([storable(text) for text in progress.warnings]),
+            "most": _MOST_WARNINGS,
         },
     )
     if cursor.fetchone() is None:
@@ -209,6 +213,34 @@ def finish(
     )
     if cursor.fetchone() is None:
         raise StepTakenError(f"Another process works on {step.label} of {step.account} now.")
+
+
+def finish_read(cursor: Cursor, step: Step, *, is_complete: bool) -> bool:
+    """Write the end of a unit that was read to its end; part of its last transaction.
+
+    A unit some of whose answers were older than what another log had stored ends as superseded by it.
+
+    :return: whether the unit counts as complete by itself.
+    :raises StepTakenError: when another process has taken the step over.
+    """
+    row = one(
+        cursor.execute(
+            """
+            UPDATE data_sync.sync_log_steps SET warnings = CASE WHEN rows_rejected = 0 THEN warnings ELSE
+                warnings || to_jsonb(
+                    'Rows set aside: ' || rows_rejected || '. The table rejected_records says why.') END
+            WHERE id = %s RETURNING superseded_by
+            """,
+            [step.id],
+        ).fetchone()
+    )
+    newer = row["superseded_by"]
+    if newer is None:
+        finish(cursor, step, "completed", is_complete=is_complete)
+        return is_complete
+    reason = f"superseded by log {newer}: a newer answer for the same rows was there first"
+    finish(cursor, step, "superseded", reason=reason, is_complete=is_complete)
+    return False
 
 
 def wait(cursor: Cursor, step: Step, until: datetime, reason: str) -> None:

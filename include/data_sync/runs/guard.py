@@ -13,8 +13,8 @@ from data_sync.runs.request import RunRequest
 def claim(cursor: Cursor, run: int, request: RunRequest) -> str | None:
     """Claim a run of today's allowance; return the refusal in plain words, or ``None`` when it may run.
 
-    The schedule's row is locked for the moment of the claim, so that simultaneous claims are counted
-    one after another.
+    Simultaneous claims of one schedule are counted one after another: a lock that ends with the
+    transaction lines them up, also where the catalogue has no row for the schedule.
     """
     schedule = request.schedule
     counted = request.kind.is_counted or schedule.backfills_count
@@ -26,7 +26,9 @@ def claim(cursor: Cursor, run: int, request: RunRequest) -> str | None:
         "run": run,
         "most": schedule.max_runs_per_day,
     }
-    cursor.execute("SELECT 1 FROM data_sync.sync_schedules WHERE key = %(key)s FOR UPDATE", values)
+    cursor.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended('max_runs_per_day ' || %(key)s, 0))", values
+    )
     row = one(
         cursor.execute(
             """

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from data_sync.accounts import mirror_unknown
+from data_sync.accounts import mirror_unknown, require_permission
 from data_sync.database import Cursor, Database, now, one
+from data_sync.errors import AccountRefusedError
 from data_sync.runs import guard
 from data_sync.runs.request import RunKind, RunRequest
 from data_sync.schedules.planning import WorkUnit, plan_units
@@ -55,8 +56,21 @@ def open_run(
             "UPDATE data_sync.sync_runs SET state = 'open', closed_at = NULL, refusal = %s WHERE id = %s",
             [refusal, run["id"]],
         )
-        _make_logs(cursor, run["id"], request, units, refusal, refused_accounts or {})
+        refused = {**_forbidden(cursor, request), **(refused_accounts or {})}
+        _make_logs(cursor, run["id"], request, units, refusal, refused)
     return OpenedRun(run["id"], units, refusal)
+
+
+def _forbidden(cursor: Cursor, request: RunRequest) -> dict[str, str]:
+    """Return the accounts that the run's author may not use, each with what to do about it."""
+    author = request.owner or request.requested_by
+    refused = {}
+    for account in (ref.conn_id for ref in request.schedule.networks):
+        try:
+            require_permission(cursor, account, user=author, trusted=request.trusted)
+        except AccountRefusedError as error:
+            refused[account] = str(error)
+    return refused
 
 
 def _refusal(
@@ -190,7 +204,8 @@ def _make_steps(cursor: Cursor, log: int, units: Sequence[Mapping[str, Any]]) ->
             INSERT INTO data_sync.sync_log_steps AS s
                 (log_id, unit_index, kind, label, first_day, last_day, date_filter)
             VALUES (%(log)s, %(index)s, %(kind)s, %(label)s, %(first)s, %(last)s, %(filter)s)
-            ON CONFLICT (log_id, unit_index) DO UPDATE SET status = 'pending', updated_at = clock_timestamp()
+            ON CONFLICT (log_id, unit_index) DO UPDATE SET status = 'pending', holder = NULL, reason = NULL,
+                error = NULL, started_at = NULL, finished_at = NULL, updated_at = clock_timestamp()
             WHERE s.status NOT IN ('processing', 'waiting', 'retrying')
             """,
             {

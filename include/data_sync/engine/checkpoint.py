@@ -1,0 +1,118 @@
+"""How far a unit of work has been read: what its step keeps between two pages, in JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from data_sync.database import storable
+from network_clients.facts import Order
+from network_clients.records import Page
+
+
+@dataclass
+class SliceState:
+    """How far a slice has been read. Times are ISO texts of the database's clock."""
+
+    passes: int = 1
+    """How often the list has been begun because it moved."""
+    pages: int = 0
+    page_cursor: dict[str, Any] | None = None
+    """Cursor with which the last stored page was asked for."""
+    next_cursor: dict[str, Any] | None = None
+    total: int | None = None
+    counted: int = 0
+    last_item: str | None = None
+    since: str | None = None
+    """When the first page was asked for, before the slice was ever begun again."""
+    started_at: str | None = None
+    """The same since it was last begun again."""
+    unchanged: int = 0
+    outdated: int = 0
+    rejected: int = 0
+    disturbed: bool = False
+    """The list moved, or a row without a key came: nothing may be marked vanished."""
+    resumed: bool = False
+    incomplete: bool = False
+    ended: bool = False
+
+    @property
+    def is_undisturbed(self) -> bool:
+        """Whether the list was read from first to last page in one go (law 13)."""
+        return not (self.disturbed or self.resumed or self.incomplete)
+
+    def begun_again(self, *, moved: bool) -> SliceState:
+        """Return the state in which the list is read from its first page again.
+
+        :param moved: whether it moved under this read; a list that changed between two tries did not.
+        """
+        return SliceState(passes=self.passes + moved, since=self.since)
+
+    def has_moved(self, page: Page, order: Order) -> bool:
+        """Tell whether a page belongs to another list than the pages before it.
+
+        A list that only grows at its end has not moved by growing.
+        """
+        if self.pages == 0:
+            return False
+        if page.overlap and item_of(page.first_item) != self.last_item:
+            return True
+        return order is not Order.APPEND_STABLE and self.differs_in_total(page)
+
+    def differs_in_total(self, page: Page) -> bool:
+        """Tell whether the network now names another total than before."""
+        return None not in (self.total, page.total) and page.total != self.total
+
+    def is_miscounted(self, order: Order) -> bool:
+        """Tell whether the items that came are not as many as the network says there are."""
+        if self.total is None:
+            return False
+        # Rows that vanish behind the cursor of a growing list were read before they did.
+        return self.counted < self.total or (order is not Order.APPEND_STABLE and self.counted > self.total)
+
+    def take(self, page: Page, asked_with: dict[str, Any] | None, asked_at: str) -> None:
+        """Go on behind a page."""
+        self.since = self.since or asked_at
+        self.started_at = self.started_at or asked_at
+        self.pages += 1
+        self.page_cursor = asked_with
+        self.next_cursor = dict(page.cursor) if page.cursor is not None else None
+        self.total = self.total if page.total is None else page.total
+        self.counted += page.counted
+        self.last_item = item_of(page.last_item) or self.last_item
+        self.incomplete |= page.capped
+        self.ended = page.cursor is None
+
+
+@dataclass
+class UnitState:
+    """The checkpoint of a unit: its slices as first planned, and how far each one is."""
+
+    slices: list[dict[str, Any]] = field(default_factory=list)
+    at: int = 0
+    current: SliceState = field(default_factory=SliceState)
+    proved: list[str] = field(default_factory=list)
+    """Keys of the slices that were read undisturbed."""
+    incomplete: bool = False
+    started_at: str | None = None
+
+    @classmethod
+    def load(cls, checkpoint: Mapping[str, Any] | None) -> UnitState:
+        """Read a step's checkpoint; a fresh start without one.
+
+        :raises msgspec.ValidationError: for anything that :meth:`dump` did not write.
+        """
+        return cls() if checkpoint is None else msgspec.convert(checkpoint, cls)
+
+    def dump(self) -> dict[str, Any]:
+        """Return the checkpoint in JSON values."""
+        values: dict[str, Any] = msgspec.to_builtins(self)
+        return values
+
+
+def item_of(key: str | None) -> str | None:
+    """Return the key of a list's item as it is kept in the checkpoint."""
+    return None if key is None else storable(key)

@@ -1,0 +1,250 @@
+"""Lists that move while they are paged, and reads that were broken off: nothing missed, nothing doubled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from data_sync.database import Database
+from data_sync.runs.opening import open_run
+from network_clients.facts import Order
+from tests.data_sync.engine.scripted import Action, ScriptedClient, action, actions
+from tests.data_sync.kit import (
+    changes,
+    claim,
+    counts,
+    make_request,
+    purchases,
+    read,
+    reader_of,
+    rows,
+    step_row,
+)
+
+
+class Broken(Exception):
+    """The process is gone in the middle of a read."""
+
+
+def keys(db: Database) -> list[str]:
+    return [row["key"] for row in purchases(db)]
+
+
+def break_off(db: Database, client: ScriptedClient, at: int) -> int:
+    """Open a run, read its unit up to a page (0, 1, ...) that never comes; return the step's id."""
+
+    def fail(number: int) -> None:
+        if number == at:
+            raise Broken
+
+    client.before = fail
+    open_run(db, make_request("r1"))
+    step = claim(db, "r1")
+    with pytest.raises(Broken):
+        reader_of(db, step, client).run()
+    client.before = lambda number: None
+    client.asked.clear()
+    return step.id
+
+
+def go_on(db: Database, client: ScriptedClient) -> dict:
+    """Run the same unit again, as a retry of its task does."""
+    step = claim(db, "r1")
+    reader_of(db, step, client).run()
+    return step_row(db, step.id)
+
+
+def at_page(wanted: int, change: Callable[[], object]) -> Callable[[int], None]:
+    """Change the list just before one page is made, once."""
+
+    def hook(number: int) -> None:
+        if number == wanted:
+            change()
+
+    return hook
+
+
+def test_a_quiet_list_is_read_once_and_its_overlap_is_not_counted(db: Database) -> None:
+    client = ScriptedClient(actions(*range(10, 20)), size=4)
+    row = read(db, "r1", client)
+    assert counts(row) == {"read": 10, "inserted": 10}
+    assert client.asked == [0, 4, 7]
+    assert (row["status"], row["is_complete"], row["pages"], row["items_expected"]) == (
+        "completed",
+        True,
+        3,
+        10,
+    )
+    assert keys(db) == [str(n) for n in range(10, 20)]
+    assert not rows(db, "SELECT 1 FROM data_sync.sync_step_pages"), "nothing is left behind"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda rows: rows.insert(1, action(1)), id="one appears before the cursor"),
+        pytest.param(lambda rows: rows.pop(0), id="one vanishes before the cursor"),
+        pytest.param(lambda rows: rows.insert(len(rows), action(99)), id="one appears at the end"),
+        pytest.param(lambda rows: (rows.pop(0), rows.append(action(99))), id="one goes, another comes"),
+        pytest.param(lambda rows: (rows.pop(), rows.insert(0, action(5))), id="one comes, another goes"),
+        pytest.param(lambda rows: rows.reverse(), id="the order turns round"),
+    ],
+)
+def test_a_list_that_moves_once_is_begun_again_and_read_whole(db: Database, change: Callable) -> None:
+    listed: list[Action] = actions(*range(10, 20))
+    client = ScriptedClient(listed, size=4, before=at_page(2, lambda: change(listed)))
+    row = read(db, "r1", client)
+    present = {str(item["action_id"]) for item in listed}
+    assert present <= set(keys(db))
+    assert row["is_complete"]
+    # A row that was seen before it went is there too, and marked.
+    found, gone = len(keys(db)), sum(row["gone"] for row in purchases(db))
+    assert counts(row) == {"read": found, "inserted": found} | ({"vanished": gone} if gone else {})
+    assert len(client.asked) == 2 + 1 + 3 or len(client.asked) == 2 + 1 + 4
+    assert {change for _, change, _, _ in changes(db)} <= {"vanished"}
+    assert counts(read(db, "r2", ScriptedClient(listed)))["unchanged"] == len(listed)
+
+
+def test_a_list_that_never_stops_moving_ends_with_a_warning_and_proves_nothing(db: Database) -> None:
+    listed = actions(*range(100, 110))
+    read(db, "r0", ScriptedClient([*listed, action(500)]))
+    numbers = iter(range(99, 0, -1))
+    client = ScriptedClient(listed, size=4, before=lambda n: listed.insert(0, action(next(numbers))))
+    row = read(db, "r1", client)
+    assert row["status"] == "completed"
+    assert not row["is_complete"]
+    assert "kept changing" in row["warnings"][0]
+    assert not any(row["gone"] for row in purchases(db))
+    assert len(client.asked) < 20
+    counts(row)
+
+
+def test_a_list_that_only_grows_at_its_end_is_not_begun_again(db: Database) -> None:
+    listed = actions(*range(10, 20))
+    read(db, "r0", ScriptedClient([action(1), *listed]))
+    client = ScriptedClient(
+        listed, order=Order.APPEND_STABLE, size=4, before=at_page(1, lambda: listed.extend(actions(20, 21)))
+    )
+    row = read(db, "r1", client)
+    assert client.asked == [0, 4, 7, 10]
+    assert row["is_complete"]
+    assert counts(row) == {"read": 12, "inserted": 2, "unchanged": 10, "vanished": 1}
+
+
+def test_a_count_that_does_not_match_is_chased_and_then_said(db: Database) -> None:
+    class Liar(ScriptedClient):
+        def _page(self, *place):  # type: ignore[no-untyped-def]
+            page, position = super()._page(*place)
+            return type(page)(
+                **{**{f: getattr(page, f) for f in page.__struct_fields__}, "total": 12}
+            ), position
+
+    row = read(db, "r1", Liar(actions(1, 2, 3)))
+    assert not row["is_complete"]
+    assert counts(row) == {"read": 3, "inserted": 3}
+    assert row["requests"] == 3
+
+
+def test_a_capped_list_is_incomplete_and_not_asked_for_again(db: Database) -> None:
+    read(db, "r0", ScriptedClient(actions(1, 2, 3, 4)))
+    client = ScriptedClient(actions(1, 2, 3), capped=True)
+    row = read(db, "r1", client)
+    assert not row["is_complete"]
+    assert client.asked == [0]
+    assert not any(row["gone"] for row in purchases(db))
+
+
+def test_an_append_stable_list_goes_on_at_its_cursor(db: Database) -> None:
+    listed = actions(*range(10, 20))
+    client = ScriptedClient(listed, order=Order.APPEND_STABLE, size=4)
+    break_off(db, client, at=2)
+    listed += actions(20, 21)
+    row = go_on(db, client)
+    assert client.asked == [7, 10]
+    assert counts(row) == {"read": 12, "inserted": 12}
+    assert (row["resumed"], row["tries"], row["is_complete"]) == (True, 2, True)
+
+
+def test_a_shifting_list_is_asked_for_its_last_page_again_and_goes_on(db: Database) -> None:
+    client = ScriptedClient(actions(*range(10, 20)), size=4)
+    break_off(db, client, at=2)
+    row = go_on(db, client)
+    assert client.asked == [4, 7]
+    assert counts(row) == {"read": 10, "inserted": 10}
+    assert row["is_complete"]
+
+
+def test_a_page_with_bad_rows_is_known_again(db: Database) -> None:
+    listed = [
+        *actions(10, 11),
+        action(12, currency=None),
+        action(None),
+        *actions(14, 15),
+        action(16, cart="x"),
+    ]
+    client = ScriptedClient(listed, size=4)
+    break_off(db, client, at=1)
+    row = go_on(db, client)
+    assert client.asked == [0, 4], "the read goes on"
+    assert counts(row) == {"read": 7, "inserted": 4, "rejected": 3}
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_a_bad_row_that_a_page_repeats_counts_once(db: Database, size: int) -> None:
+    listed = [action(None, cart=n) if n % 2 else action(n, currency=None) for n in range(7)]
+    row = read(db, "r1", ScriptedClient(listed, size=size))
+    assert counts(row) == {"read": 7, "rejected": 7}
+    assert len(rows(db, "SELECT 1 FROM data_sync.rejected_records WHERE times = 1")) == 7
+    assert "Rows set aside: 7" in row["warnings"][-1]
+
+
+@pytest.mark.parametrize("place", [0, 5, 10])
+def test_a_list_that_moved_between_two_tries_is_begun_again(db: Database, place: int) -> None:
+    listed = actions(*range(10, 20))
+    listed[9]["status"] = "approved"
+    client = ScriptedClient(listed, size=4)
+    break_off(db, client, at=2)
+    listed.insert(place, action(1))
+    row = go_on(db, client)
+    assert client.asked[:2] == [4, 0]
+    assert row["is_complete"]
+    assert counts(row) == {"read": 11, "inserted": 11}, "as if it had been read once"
+
+
+def test_tries_that_were_broken_off_do_not_use_up_the_patience_with_a_moving_list(db: Database) -> None:
+    listed = actions(*range(10, 20))
+    client = ScriptedClient(listed, size=4)
+    break_off(db, client, at=2)
+    for number in range(4):
+        listed.insert(0, action(number))
+        step = claim(db, "r1")
+        client.asked.clear()
+        client.before = at_page(3, lambda: (_ for _ in ()).throw(Broken()))
+        with pytest.raises(Broken):
+            reader_of(db, step, client).run()
+    client.asked.clear()
+    client.before = at_page(2, lambda: listed.insert(0, action(5)))
+    assert go_on(db, client)["is_complete"]
+
+
+def test_a_resumed_read_marks_nothing_as_vanished_but_the_next_whole_one_does(db: Database) -> None:
+    read(db, "r0", ScriptedClient(actions(*range(10, 20), 99)))
+    client = ScriptedClient(actions(*range(10, 20)), size=4)
+    break_off(db, client, at=1)
+    assert "vanished" not in counts(go_on(db, client))
+    assert counts(read(db, "r2", ScriptedClient(actions(*range(10, 20)))))["vanished"] == 1
+
+
+def test_counts_stay_true_when_changed_rows_are_read_twice(db: Database) -> None:
+    listed = actions(*range(10, 20))
+    read(db, "r0", ScriptedClient(listed))
+    changed = [{**item, "status": "approved"} if item["action_id"] < 15 else item for item in listed]
+    client = ScriptedClient(changed, size=4, before=at_page(2, lambda: changed.append(action(20))))
+    assert counts(read(db, "r1", client)) == {"read": 11, "inserted": 1, "updated": 5, "unchanged": 5}
+    assert changes(db) == [(str(n), "changed", "pending", "approved") for n in range(10, 15)]
+
+
+def test_a_row_that_a_list_shows_twice_counts_once(db: Database) -> None:
+    listed = actions(1, 2, 3, 4, 1, 5)
+    assert counts(read(db, "r1", ScriptedClient(listed, size=3))) == {"read": 5, "inserted": 5}
