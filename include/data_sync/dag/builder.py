@@ -21,6 +21,8 @@ from data_sync.dag.timetables import timetable_of
 from data_sync.schedules.accounts import AccountRef
 from data_sync.schedules.model import Schedule
 
+#: Shown by Airflow as the owner of our DAGs.
+OWNER = "data sync"
 #: Ticks that come while a long run is going wait in ``open_run``; more than these never pile up.
 MAX_ACTIVE_RUNS = 3
 _OPEN_TIMEOUT = timedelta(minutes=10)
@@ -47,6 +49,7 @@ def build_dag(schedule: Schedule) -> DAG:
         catchup=schedule.catchup,
         max_active_runs=MAX_ACTIVE_RUNS,
         is_paused_upon_creation=False,
+        default_args={"owner": OWNER},
         tags=["data sync", *sorted({ref.network for ref in schedule.networks})],
     ) as dag:
         _wire([(ref.group_id, ref.conn_id) for ref in schedule.networks])

@@ -12,7 +12,7 @@ from typing import Any
 from airflow.sdk import DAG, Param, task
 
 from data_sync.dag import tasks
-from data_sync.dag.builder import close_run_task, open_run_task, sync_group
+from data_sync.dag.builder import OWNER, close_run_task, open_run_task, sync_group
 from data_sync.dag.names import CHOOSE, QUICK_SYNC, SYNC
 from data_sync.dag.retry import RETRIES
 from data_sync.schedules.accounts import AccountRef
@@ -38,6 +38,7 @@ def build_quick_sync(accounts: Sequence[str]) -> DAG:
         schedule=None,
         is_paused_upon_creation=False,
         max_active_runs=8,
+        default_args={"owner": OWNER},
         tags=["data sync"],
         params=_params(groups),
     ) as dag:
@@ -68,24 +69,26 @@ def _params(groups: Sequence[AccountRef]) -> dict[str, Any]:
     return {
         "networks": Param(
             [],
-            type="array",
+            type=["null", "array"],
             items={"type": "string"},
             examples=known,
             title="Networks",
-            description=f"Accounts to read, such as {', '.join(known[:3]) or 'admitad'}.",
+            description="Accounts to read; those of the schedule when you name one below.",
         ),
         "sync_type": Param(
             None,
             type=["null", "string"],
             enum=[None, *(word.value for word in SyncType)],
+            values_display={"null": "as the schedule says, else everything"},
             title="What to read",
         ),
         "date_range": Param(
             None,
             type=["null", "string"],
             enum=[None, *(word.value for word in DateRange)],
+            values_display={"null": "as the schedule says, else today"},
             title="Days",
-            description="For custom, fill in both days below.",
+            description="For custom, fill in both days below. Other days than the schedule's make a backfill.",
         ),
         "from": Param(None, type=["null", "string"], format="date", title="First day"),
         "to": Param(None, type=["null", "string"], format="date", title="Last day"),

@@ -7,6 +7,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, CronTriggerTimetable, task
 
 from data_sync.dag import tasks
+from data_sync.dag.builder import OWNER
 from data_sync.dag.names import UPKEEP
 
 
@@ -20,6 +21,7 @@ def build_upkeep() -> DAG:
         catchup=False,
         max_active_runs=1,
         is_paused_upon_creation=False,
+        default_args={"owner": OWNER},
         tags=["data sync"],
     ) as dag:
         task(task_id="settle", execution_timeout=timedelta(minutes=5), retries=0)(tasks.upkeep)()
