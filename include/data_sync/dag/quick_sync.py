@@ -88,7 +88,7 @@ def _params(groups: Sequence[AccountRef]) -> dict[str, Any]:
             enum=[None, *(word.value for word in DateRange)],
             values_display={"null": "as the schedule says, else today"},
             title="Days",
-            description="For custom, fill in both days below. Other days than the schedule's make a backfill.",
+            description="For custom, fill in both days below. Other days than a schedule's: a backfill.",
         ),
         "from": Param(None, type=["null", "string"], format="date", title="First day"),
         "to": Param(None, type=["null", "string"], format="date", title="Last day"),
