@@ -24,6 +24,6 @@ def migrate(pools: bool) -> None:
 @click.pass_context
 def sandbox(context: click.Context, arguments: tuple[str, ...]) -> None:
     """Serve the sandbox networks, to try everything without an account (--help lists its options)."""
-    from sandbox_networks.__main__ import main
+    from sandbox_networks.server import main
 
     context.exit(main(list(arguments)))

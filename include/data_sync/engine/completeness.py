@@ -69,6 +69,8 @@ def forget_pages(cursor: Cursor, step_id: int, part: str | None = None) -> None:
     )
 
 
+# NOT IN, not NOT EXISTS: it is always one hash table of the keys, where the planner, which cannot know how
+# many an array holds, joins in nested loops.
 _VANISHED = """
 WITH seen AS (
     SELECT unnest(key_hashes) AS hash FROM data_sync.sync_step_pages
@@ -79,7 +81,7 @@ missing AS (
     WHERE t.account = %(account)s AND t.vanished_at IS NULL AND t.read_at < %(started_at)s
       AND {rows}
       AND EXISTS (SELECT 1 FROM data_sync.sync_logs l WHERE l.id = t.log_id AND l.scope = %(scope)s)
-      AND NOT EXISTS (SELECT 1 FROM seen WHERE seen.hash = hashtextextended(t.key, 0))
+      AND hashtextextended(t.key, 0) NOT IN (SELECT hash FROM seen)
       AND NOT EXISTS (
           SELECT 1 FROM data_sync.reads r
           WHERE r.account = t.account AND r.kind = %(kind)s AND r.date_filter IN {filters}
