@@ -35,12 +35,14 @@ def left_behind(home: Path) -> list[str]:
         if process.pid == os.getpid():
             continue
         try:
-            said = [*process.cmdline(), *process.environ().values(), process.cwd()]
+            words = process.cmdline()
+            said = [*words, *process.environ().values(), process.cwd()]
             said += [file.path for file in process.open_files()]
         except psutil.Error:
+            # It ended meanwhile.
             continue
         if any(str(home) in text for text in said):
-            found.append(f"{process.pid} {' '.join(process.cmdline())}")
+            found.append(f"{process.pid} {' '.join(words)}")
     return found
 
 

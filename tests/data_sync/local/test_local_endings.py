@@ -63,7 +63,7 @@ class Machine:
 
     def wait_until_ended(self) -> int:
         code = self.supervisor.wait(END_SECONDS)
-        wait_until(lambda: not left_behind(self.home), END_SECONDS, f"the end of {left_behind(self.home)}")
+        wait_until(lambda: not left_behind(self.home), END_SECONDS, "the end of all processes")
         os.close(self.terminal)
         return code
 
