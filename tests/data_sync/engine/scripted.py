@@ -94,7 +94,8 @@ class ScriptedClient(NetworkClient):
                 return
 
     def _page(self, kind: Kind, part: Slice, position: int) -> tuple[Page, int]:
-        listed = [item for item in self.items if part.traffic in (None, traffic_of(item))]
+        wanted = part.traffic
+        listed = [item for item in self.items if wanted is None or wanted is traffic_of(item)]
         overlap = 1 if position else 0
         shown = listed[position - overlap : position - overlap + self.size]
         reading = self.readers[kind].read([msgspec.Raw(sent(item)) for item in shown])

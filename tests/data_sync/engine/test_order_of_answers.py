@@ -126,7 +126,7 @@ def test_a_newer_read_of_coupons_leaves_the_links_of_an_older_one_alone(db: Data
     assert counts(row) == {"read": 1, "updated": 1}
 
 
-def test_a_read_of_one_traffic_never_hides_a_row_without_a_key(db: Database) -> None:
+def test_a_row_without_a_key_keeps_others_from_being_marked(db: Database) -> None:
     read(db, "r1", ScriptedClient(actions(1, 2)))
     assert "vanished" not in counts(read(db, "r2", ScriptedClient([action(1), action(None)])))
 
