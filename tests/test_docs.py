@@ -76,6 +76,24 @@ def test_the_queries_of_the_pages_run(database: str, statement: str) -> None:
         assert cursor.description is None or cursor.fetchall() == []
 
 
+def test_the_query_for_declined_purchases_counts_each_turn_once(database: str) -> None:
+    (statement,) = [text for text in blocks("sql", README) if "to_status = 'declined'" in text]
+    changes = [
+        ("turned", "changed", "pending", "declined"),
+        ("amount", "changed", "declined", "declined"),
+        ("gone", "vanished", "declined", "declined"),
+        ("good", "changed", "pending", "approved"),
+    ]
+    with Database().transaction() as cursor:
+        cursor.executemany(
+            "INSERT INTO data_sync.purchase_changes (account, key, change, from_status, to_status, log_id) "
+            "VALUES ('admitad_default', %s, %s, %s, %s, 1)",
+            changes,
+        )
+        found = cursor.execute(statement).fetchall()
+    assert [(row["key"], row["from_status"]) for row in found] == [("turned", "pending")]
+
+
 def test_the_queries_in_the_running_text_run(database: str) -> None:
     found = re.findall(r"`((?:SELECT|DELETE) [^`]+)`", ALL_TEXT)
     assert found

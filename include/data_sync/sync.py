@@ -33,6 +33,8 @@ class SyncTask:
     """Which unit of which run a task works on.
 
     :param holder: names this try of this task; whoever claims the step later is the only one who writes.
+    :param round: the same for all tries that Airflow makes by itself, another one after somebody has
+        cleared the task: a unit that ended in this round is not read again.
     :param is_last_try: whether Airflow would try again after a failure that may pass.
     """
 
@@ -41,6 +43,7 @@ class SyncTask:
     account: str
     unit: WorkUnit
     holder: str
+    round: int
     is_last_try: bool
 
 
@@ -59,19 +62,16 @@ def run_sync(
         run = find_run(cursor, task.dag_id, task.run_id)
         if run is None:
             raise DataSyncError(f"The run {task.run_id} was never opened. Clear the whole run in Airflow.")
+        place = steps.Place(task.dag_id, task.run_id, task.account, task.unit.index)
+        if steps.has_ended(cursor, place, task.round):
+            # An earlier try had written its end, and its process was lost before Airflow heard of it.
+            return
         cursor.execute(
             "UPDATE data_sync.sync_runs SET state = 'open', closed_at = NULL "
             "WHERE id = %s AND state <> 'open'",
             [run.id],
         )
-        step = steps.claim(
-            cursor,
-            dag_id=task.dag_id,
-            run_id=task.run_id,
-            account=task.account,
-            unit=task.unit.index,
-            holder=task.holder,
-        )
+        step = steps.claim(cursor, place, holder=steps.holder_name(task.round, task.holder))
     try:
         _read(db, task, run, step, load_credentials)
     except NetworkError as error:

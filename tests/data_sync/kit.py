@@ -39,7 +39,10 @@ def make_schedule(**words: Any) -> Schedule:
     base = {"key": "daily", "name": "Daily", "networks": ["admitad"], "sync_type": "purchases"}
     days = {"date_range": "custom", "from": DAYS[0].isoformat(), "to": DAYS[1].isoformat()}
     given = {"from" if word == "first" else "to" if word == "last" else word: v for word, v in words.items()}
-    return Schedule.from_dict({**base, **days, **given}, timed=False)
+    merged = {**base, **days, **given}
+    return Schedule.from_dict(
+        {word: value for word, value in merged.items() if value is not None}, timed=False
+    )
 
 
 def make_request(run_id: str, schedule: Schedule | None = None, **changes: Any) -> RunRequest:
@@ -67,10 +70,8 @@ def open_scheduled(db: Database, run_id: str, **words: Any) -> OpenedRun:
 def claim(db: Database, run_id: str, unit: int = 0, holder: str | None = None) -> Step:
     """Take a unit of a run."""
     with db.transaction() as cursor:
-        return steps.claim(
-            cursor, dag_id="sync__daily", run_id=run_id, account=ACCOUNT, unit=unit,
-            holder=holder or str(uuid.uuid4()),
-        )  # fmt: skip
+        place = steps.Place("sync__daily", run_id, ACCOUNT, unit)
+        return steps.claim(cursor, place, holder=holder or str(uuid.uuid4()))
 
 
 def reader_of(
@@ -154,9 +155,11 @@ def admitad_account(base: str, **values: str) -> Callable[[str], Credentials]:
     return load
 
 
-def sync_unit(db: Database, run_id: str, unit: WorkUnit, load: Callable[[str], Credentials]) -> None:
-    """Do what a sync task does."""
-    task = SyncTask("sync__daily", run_id, ACCOUNT, unit, str(uuid.uuid4()), is_last_try=False)
+def sync_unit(
+    db: Database, run_id: str, unit: WorkUnit, load: Callable[[str], Credentials], *, round: int = 4
+) -> None:
+    """Do what a sync task does; another ``round`` is a task that somebody has cleared."""
+    task = SyncTask("sync__daily", run_id, ACCOUNT, unit, str(uuid.uuid4()), round, is_last_try=False)
     run_sync(db, task, load)
 
 

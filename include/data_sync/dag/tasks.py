@@ -85,6 +85,8 @@ def sync(account: str, unit: dict[str, Any]) -> None:
         account=account,
         unit=WorkUnit.from_dict(unit),
         holder=str(uuid.uuid4()),
+        # Clearing a task raises it, retries and reschedules do not.
+        round=ti.max_tries,
         is_last_try=ti.try_number > ti.max_tries,
     )
     try:

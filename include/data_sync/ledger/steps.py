@@ -27,6 +27,36 @@ _RESUMABLE = ("processing", "waiting", "retrying")
 
 
 @dataclass(frozen=True)
+class Place:
+    """Which step: of an Airflow run, an account, and the unit's index."""
+
+    dag_id: str
+    run_id: str
+    account: str
+    unit: int
+
+
+def holder_name(round_: int, holder: str) -> str:
+    """Name a holder so that :func:`has_ended` knows its round again."""
+    return f"{round_}/{holder}"
+
+
+def has_ended(cursor: Cursor, place: Place, round_: int) -> bool:
+    """Tell whether a try of this round has read the unit to its end."""
+    cursor.execute(
+        """
+        SELECT 1 FROM data_sync.sync_log_steps s JOIN data_sync.sync_logs l ON l.id = s.log_id
+        JOIN data_sync.sync_runs r ON r.id = l.sync_run
+        WHERE r.dag_id = %(dag_id)s AND r.run_id = %(run_id)s AND l.account = %(account)s
+          AND s.unit_index = %(unit)s AND s.status IN ('completed', 'superseded', 'skipped')
+          AND starts_with(s.holder, %(round)s)
+        """,
+        vars(place) | {"round": holder_name(round_, "")},
+    )
+    return cursor.fetchone() is not None
+
+
+@dataclass(frozen=True)
 class Step:
     """A unit of work as its holder sees it."""
 
@@ -76,27 +106,19 @@ RETURNING s.id, s.log_id, s.kind, s.label, s.first_day, s.last_day, s.checkpoint
 """
 
 
-def claim(cursor: Cursor, *, dag_id: str, run_id: str, account: str, unit: int, holder: str) -> Step:
+def claim(cursor: Cursor, place: Place, *, holder: str) -> Step:
     """Take a unit of work, from whoever held it before, and go on where it stopped.
 
     :raises DataSyncError: when the run did not plan this unit.
     """
     row = cursor.execute(
         _CLAIM,
-        {
-            "dag_id": dag_id,
-            "run_id": run_id,
-            "account": account,
-            "unit": unit,
-            "holder": holder,
-            "lease": LEASE,
-            "resumable": list(_RESUMABLE),
-        },
+        vars(place) | {"holder": holder, "lease": LEASE, "resumable": list(_RESUMABLE)},
     ).fetchone()
     if row is None:
         raise DataSyncError(
-            f"The run {run_id} of {dag_id} has no unit {unit} for {account}. Clear the whole run, so that "
-            "open_run plans it again."
+            f"The run {place.run_id} of {place.dag_id} has no unit {place.unit} for {place.account}. Clear "
+            "the whole run, so that open_run plans it again."
         )
     log = one(
         cursor.execute(
@@ -112,7 +134,7 @@ def claim(cursor: Cursor, *, dag_id: str, run_id: str, account: str, unit: int, 
     return Step(
         id=row["id"],
         log_id=row["log_id"],
-        account=account,
+        account=place.account,
         network=log["network"],
         kind=row["kind"],
         label=row["label"],

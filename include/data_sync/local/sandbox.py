@@ -37,7 +37,13 @@ class SandboxAdmin:
         return self._call("GET", f"totals/{slug}", params={"from": str(first), "to": str(last)})
 
     def _call(self, method: str, path: str, **details: Any) -> dict[str, Any]:
-        answer = self._session.request(method, f"{self._url}/{path}", timeout=_SECONDS, **details)
+        try:
+            answer = self._session.request(method, f"{self._url}/{path}", timeout=_SECONDS, **details)
+        except requests.RequestException as error:
+            raise LocalError(
+                f"The sandbox networks do not answer ({type(error).__name__}): "
+                "read the end of their log, logs/sandbox.log in the folder of the demo's state."
+            ) from error
         if not answer.ok:
             raise LocalError(f"The sandbox refused {path} (HTTP {answer.status_code}): {answer.text[:300]}")
         found: dict[str, Any] = answer.json()

@@ -135,6 +135,9 @@ def _services() -> dict[tuple[str, str], str]:
         ("dag_processor", "min_file_process_interval"): "10",
         ("dag_processor", "parsing_processes"): "2",
         ("triggerer", "capacity"): "100",
+        # The first call of a task builds that API in the api-server, which then answers nobody for
+        # seconds; with the default of 5 s a busy machine loses its first tasks.
+        ("workers", "execution_api_timeout"): "60",
     }
 
 

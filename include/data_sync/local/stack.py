@@ -97,6 +97,7 @@ class Stack:
                 log = self.services.log_of(missing[0])
                 raise LocalError(f"Airflow's {missing[0]} does not report in: read the end of {log}.")
             time.sleep(0.25)
+        self.api.warm_up()
 
 
 @contextmanager

@@ -1,0 +1,80 @@
+"""Accounts: Airflow connections of a network, who may use them, and how they are missed in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from data_sync import accounts
+from data_sync.database import Database
+from data_sync.errors import AccountRefusedError
+
+
+def allowed(db: Database, account: str, user: str | None, *, trusted: bool = False) -> bool:
+    try:
+        with db.transaction() as cursor:
+            accounts.require_permission(cursor, account, user=user, trusted=trusted)
+    except AccountRefusedError:
+        return False
+    return True
+
+
+def test_permissions_are_given_and_taken_back(db: Database) -> None:
+    shop = "admitad_shop2"
+    assert not allowed(db, shop, "ann")
+    assert allowed(db, shop, "ann", trusted=True)
+    with db.transaction() as cursor:
+        accounts.grant(cursor, shop, "ann", by="admin")
+        accounts.grant(cursor, shop, "ann", by="admin")
+    assert (allowed(db, shop, "ann"), allowed(db, shop, "bob"), allowed(db, shop, None)) == (
+        True,
+        False,
+        False,
+    )
+    with db.transaction() as cursor:
+        accounts.grant(cursor, shop, "everyone")
+        accounts.revoke(cursor, shop, "ann")
+    assert (allowed(db, shop, "ann"), allowed(db, shop, "bob")) == (True, True)
+    with db.transaction() as cursor:
+        accounts.revoke(cursor, shop, "everyone")
+        (row,) = accounts.list_accounts(cursor)
+    assert not allowed(db, shop, "bob")
+    assert (row["network"], row["state"], row["users"]) == ("admitad", "unknown", [])
+
+
+def test_what_was_found_is_remembered(db: Database) -> None:
+    with db.transaction() as cursor:
+        accounts.mirror(cursor, "admitad_default", exists=True)
+        accounts.mirror(cursor, "admitad_default", exists=False)
+        accounts.mirror_unknown(cursor, ["admitad_default"])
+        (row,) = cursor.execute(
+            "SELECT state, seen_at IS NOT NULL AS seen FROM data_sync.accounts"
+        ).fetchall()
+    assert row == {"state": "missing", "seen": True}
+
+
+def test_credentials_come_from_the_connections_fields(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_ADMITAD_SHOP2",
+        '{"conn_type": "affiliate_admitad", "login": "id", "password": "secret", '
+        '"extra": {"website_id": 7, "x": null}}',
+    )
+    found = accounts.load_credentials("admitad_shop2")
+    assert dict(found.values) == {"login": "id", "password": "secret", "website_id": "7"}
+    assert "secret" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("account", "message"),
+    [
+        ("admitad_nowhere", "There is no Airflow connection 'admitad_nowhere'. Add it under Admin"),
+        ("admitad_wrong", "has the type 'http'. Change it to Admitad"),
+        ("nosuchnetwork_default", "belongs to no network that this installation knows"),
+    ],
+)
+def test_an_account_that_cannot_be_used_is_refused_in_words(
+    monkeypatch: pytest.MonkeyPatch, account: str, message: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_ADMITAD_WRONG", '{"conn_type": "http"}')
+    with pytest.raises(AccountRefusedError) as refused:
+        accounts.load_credentials(account)
+    assert message in str(refused.value)
