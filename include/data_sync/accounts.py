@@ -57,10 +57,7 @@ def load_credentials(account: str) -> Credentials:
     try:
         connection = BaseHook.get_connection(account)
     except AirflowNotFoundException as error:
-        raise AccountRefusedError(
-            f"There is no Airflow connection {account!r}. Add it under Admin, Connections, with the type "
-            f"{facts.title} (affiliate network), or take the account out of the schedule."
-        ) from error
+        raise AccountRefusedError(missing_connection(account)) from error
     if connection.conn_type != facts.connection_type:
         raise AccountRefusedError(
             f"The Airflow connection {account!r} has the type {connection.conn_type!r}. "
@@ -87,27 +84,46 @@ def mirror(cursor: Cursor, account: str, *, exists: bool) -> None:
     )
 
 
-def require_permission(cursor: Cursor, account: str, *, user: str | None, trusted: bool) -> None:
-    """Raise unless a run of this author may use the account.
+def refused_accounts(
+    cursor: Cursor, wanted: Iterable[str], *, user: str | None, trusted: bool
+) -> dict[str, str]:
+    """Return which of these accounts cannot be used, each with what to do about it.
+
+    Asked when a schedule is saved and when its run opens. An account that nobody has looked for yet, or
+    whose secrets backend does not answer, is not missing.
 
     :param user: the author of the schedule or of the quick sync.
     :param trusted: true for schedules kept in git and for admins, who may use every account.
-    :raises AccountRefusedError: saying which command gives the permission.
     """
-    if trusted:
-        return
-    row = cursor.execute(
+    cursor.execute(
         """
-        SELECT 1 FROM data_sync.accounts a WHERE a.account = %(account)s AND (a.everyone OR EXISTS (
-            SELECT 1 FROM data_sync.account_grants g WHERE g.account = a.account AND g.grantee = %(user)s))
+        SELECT w.account, COALESCE(a.state, 'unknown') AS state, a.everyone OR EXISTS (
+            SELECT 1 FROM data_sync.account_grants g WHERE g.account = w.account AND g.grantee = %(user)s)
+            AS granted
+        FROM unnest(%(wanted)s::text[]) AS w(account) LEFT JOIN data_sync.accounts a USING (account)
         """,
-        {"account": account, "user": user},
-    ).fetchone()
-    if row is None:
-        raise AccountRefusedError(
-            f"{user or 'This user'} may not use the account {account}. An admin can allow it: "
-            f"data-sync accounts grant {account} {user or 'USER'}"
-        )
+        {"wanted": list(wanted), "user": user},
+    )
+    refused = {}
+    for row in cursor:
+        account = row["account"]
+        if not (trusted or row["granted"]):
+            refused[account] = (
+                f"{user or 'This user'} may not use the account {account}. An admin can allow it: "
+                f"data-sync accounts grant {account} {user or 'USER'}"
+            )
+        elif row["state"] == "missing":
+            refused[account] = missing_connection(account)
+    return refused
+
+
+def missing_connection(account: str) -> str:
+    """Return the sentence about an account that has no Airflow connection."""
+    title = registry.facts_of(network_of(account)).title
+    return (
+        f"There is no Airflow connection {account!r}. Add it under Admin, Connections, with the type "
+        f"{title} (affiliate network), or take the account out of the schedule."
+    )
 
 
 def grant(cursor: Cursor, account: str, grantee: str, *, by: str | None = None) -> None:
@@ -135,11 +151,15 @@ def revoke(cursor: Cursor, account: str, grantee: str) -> None:
 
 def mirror_unknown(cursor: Cursor, accounts: Iterable[str]) -> None:
     """Make a row for accounts that have none yet, without saying whether they exist."""
-    for account in accounts:
-        cursor.execute(
-            "INSERT INTO data_sync.accounts (account, network) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-            [account, network_of(account)],
-        )
+    cursor.execute(
+        """
+        INSERT INTO data_sync.accounts (account, network)
+        SELECT w.account, split_part(w.account, '_', 1) FROM unnest(%s::text[]) AS w(account)
+        WHERE NOT EXISTS (SELECT 1 FROM data_sync.accounts a WHERE a.account = w.account)
+        ORDER BY w.account ON CONFLICT DO NOTHING
+        """,
+        [list(accounts)],
+    )
 
 
 def list_accounts(cursor: Cursor) -> list[dict[str, Any]]:

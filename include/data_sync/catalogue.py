@@ -44,19 +44,20 @@ WITH turn AS (
 ),
 incoming AS (
     SELECT * FROM jsonb_to_recordset(%(schedules)s::jsonb)
-        AS r(key text, name text, definition jsonb, definition_hash text, line integer)
+        AS r(key text, name text, definition jsonb, definition_hash text, line integer, problems jsonb)
     WHERE EXISTS (SELECT 1 FROM turn)
 ),
 kept AS (
-    INSERT INTO data_sync.sync_schedules AS s (key, source, name, definition, definition_hash, yaml_line)
-    SELECT key, 'yaml', name, definition, definition_hash, line FROM incoming ORDER BY key
+    INSERT INTO data_sync.sync_schedules AS s
+        (key, source, name, definition, definition_hash, yaml_line, problems)
+    SELECT key, 'yaml', name, definition, definition_hash, line, problems FROM incoming ORDER BY key
     ON CONFLICT (key) DO UPDATE SET source = 'yaml', owner = NULL, name = excluded.name,
         definition = excluded.definition, definition_hash = excluded.definition_hash,
-        yaml_line = excluded.yaml_line, problems = '[]', deleted_at = NULL,
+        yaml_line = excluded.yaml_line, problems = excluded.problems, deleted_at = NULL,
         revision = s.revision + (s.definition_hash <> excluded.definition_hash)::integer,
         updated_at = clock_timestamp()
     WHERE (s.source, s.definition_hash, s.yaml_line, s.problems, s.deleted_at IS NULL) IS DISTINCT FROM
-          ('yaml', excluded.definition_hash, excluded.yaml_line, '[]'::jsonb, true)
+          ('yaml', excluded.definition_hash, excluded.yaml_line, excluded.problems, true)
     RETURNING 1
 ),
 broken AS (
@@ -80,6 +81,7 @@ def mirror_yaml(
     schedules: Mapping[str, tuple[Schedule, int]],
     broken: Mapping[str, Collection[str]],
     *,
+    flaws: Mapping[str, Collection[str]] | None = None,
     content_hash: str,
     revision: int,
     problems: Collection[str],
@@ -88,6 +90,8 @@ def mirror_yaml(
 
     :param schedules: key to schedule and its line.
     :param broken: keys whose entries have problems, with these; they keep their last good definition.
+    :param flaws: problems of valid schedules that do not keep their DAGs from being built, such as an
+        account that does not exist.
     :param revision: grows with every edit of the file; an older one never overwrites a newer one.
     :param problems: all problems of the file, for people.
     :return: whether anything was written.
@@ -99,6 +103,7 @@ def mirror_yaml(
             "definition": schedule.to_dict(),
             "definition_hash": schedule.definition_hash,
             "line": line,
+            "problems": list((flaws or {}).get(key, ())),
         }
         for key, (schedule, line) in schedules.items()
     ]

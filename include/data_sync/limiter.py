@@ -2,7 +2,9 @@
 
 Each claim takes the next free moment in one statement (GCRA without burst, on the database's clock)
 and sleeps until then, so one process alone can use the whole rate and many together never exceed it.
-A wait of more than 30 s is not slept: :class:`WaitTooLongError` lets the task free its slot.
+A network that bears only so many calls at once gets no more: each call holds a slot, with a lease that
+ends by itself when its process was killed. A wait of more than 30 s is not slept: :class:`WaitTooLongError`
+lets the task free its slot in the pool.
 """
 
 from __future__ import annotations
@@ -10,10 +12,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
+import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from data_sync.database import Database, one
+from data_sync.database import Cursor, Database, one
 from network_clients.errors import WaitTooLongError
 from network_clients.facts import Limit
 
@@ -23,14 +26,26 @@ LONG_SLEEP = 1.0
 #: The longest wait that is slept inside a task, in seconds.
 LONGEST_SLEEP = 30.0
 
+#: How long a call keeps its slot at most, in seconds: longer than any answer is waited for.
+SLOT_SECONDS = 150.0
+
+#: How often a caller asks whether a slot is free, in seconds.
+_ASK_AGAIN = 0.25
+
 # The row is locked by the upsert itself, so two claims never get the same moment. A claim that would
 # wait too long changes nothing and returns no row.
 _CLAIM = """
-INSERT INTO data_sync.rate_limits AS r (identity, limit_name, network, next_free_at, calls)
-VALUES (%(identity)s, %(limit)s, %(network)s, clock_timestamp() + %(interval)s, 1)
+INSERT INTO data_sync.rate_limits AS r (identity, limit_name, network, next_free_at, calls, allowed,
+    per_seconds, window_started_at, window_calls)
+VALUES (%(identity)s, %(limit)s, %(network)s, clock_timestamp() + %(interval)s, 1, %(allowed)s,
+    %(per_seconds)s, clock_timestamp(), 1)
 ON CONFLICT (identity, limit_name) DO UPDATE SET
     next_free_at = GREATEST(r.next_free_at, r.gate_until, clock_timestamp()) + %(interval)s,
-    calls = r.calls + 1,
+    calls = r.calls + 1, allowed = excluded.allowed, per_seconds = excluded.per_seconds,
+    window_calls = CASE WHEN r.window_started_at + %(window)s > clock_timestamp()
+                        THEN r.window_calls ELSE 0 END + 1,
+    window_started_at = CASE WHEN r.window_started_at + %(window)s > clock_timestamp()
+                             THEN r.window_started_at ELSE clock_timestamp() END,
     updated_at = clock_timestamp()
 WHERE GREATEST(r.next_free_at, r.gate_until) <= clock_timestamp() + %(longest)s
 RETURNING EXTRACT(EPOCH FROM next_free_at - %(interval)s - clock_timestamp())::float8 AS wait
@@ -60,6 +75,27 @@ ON CONFLICT (identity, limit_name) DO UPDATE SET
     updated_at = clock_timestamp()
 """
 
+_NOTE_ACCOUNT = """
+INSERT INTO data_sync.account_limits AS a (account, limit_name, identity)
+VALUES (%(account)s, %(limit)s, %(identity)s)
+ON CONFLICT (account, limit_name) DO UPDATE SET identity = excluded.identity, seen_at = clock_timestamp()
+"""
+
+# Callers line up at a lock that ends with the transaction; who finds all slots taken gets none.
+_LINE_UP = "SELECT pg_advisory_xact_lock(hashtextextended(%(identity)s || %(limit)s, 0))"
+_TAKE_SLOT = """
+INSERT INTO data_sync.call_slots (identity, limit_name, holder, until)
+SELECT %(identity)s, %(limit)s, %(holder)s, clock_timestamp() + %(lease)s
+WHERE (SELECT count(*) FROM data_sync.call_slots WHERE identity = %(identity)s AND limit_name = %(limit)s
+       AND until > clock_timestamp()) < %(most)s
+RETURNING 1
+"""
+_FREE_SLOT = """
+DELETE FROM data_sync.call_slots
+WHERE identity = %(identity)s AND limit_name = %(limit)s
+  AND (holder = %(holder)s OR until < clock_timestamp())
+"""
+
 
 class PostgresLimiter:
     """Paces the calls of one account; see :class:`network_clients.interface.Limiter`.
@@ -67,6 +103,7 @@ class PostgresLimiter:
     :param db: the task's database.
     :param network: the network's slug.
     :param hash_key: keys the hashes under which identities are stored, so that no secret is.
+    :param account: the account's key, under which the budget is shown.
     """
 
     def __init__(
@@ -75,44 +112,39 @@ class PostgresLimiter:
         network: str,
         hash_key: str,
         *,
+        account: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
         longest_sleep: float = LONGEST_SLEEP,
     ) -> None:
         self._db = db
         self._network = network
         self._hash_key = hash_key
+        self._account = account
         self._sleep = sleep
         self._longest_sleep = longest_sleep
+        self._holder = uuid.uuid4().hex
+        self._noted: set[str] = set()
 
     def claim(self, identity: str, limit: Limit) -> None:
-        """Wait for a turn.
+        """Wait for a turn, and for a slot where the network bears only so many calls at once.
 
         :raises WaitTooLongError: when the turn is more than ``longest_sleep`` seconds away.
         """
-        values = self._values(identity, limit) | {
-            "interval": timedelta(seconds=limit.interval),
-            "longest": timedelta(seconds=self._longest_sleep),
-        }
-        while True:
-            wait = self._reserve(values, limit)
-            if wait > 0:
-                self._sleep(wait)
-            if wait <= LONG_SLEEP or not self._is_closed(values):
-                return
+        values = self._values(identity, limit)
+        if limit.max_in_flight is not None:
+            self._take_slot(values, limit.max_in_flight)
+        try:
+            self._wait_for_turn(values, limit)
+        except BaseException:
+            self.release(identity, limit)
+            raise
 
-    def _reserve(self, values: dict[str, object], limit: Limit) -> float:
+    def release(self, identity: str, limit: Limit) -> None:
+        """Give the slot of a call back, once its answer is there or there will be none."""
+        if limit.max_in_flight is None:
+            return
         with self._db.transaction() as cursor:
-            row = cursor.execute(_CLAIM, values).fetchone()
-            if row is not None:
-                wait: float = row["wait"]
-                return wait
-            blocked = one(cursor.execute(_BLOCKED, values).fetchone())
-        until: datetime = blocked["until"]
-        raise WaitTooLongError(until, blocked["reason"] or f"the {limit.name} limit of {self._network}")
-
-    def _is_closed(self, values: dict[str, object]) -> bool:
-        with self._db.transaction() as cursor:
-            return bool(one(cursor.execute(_GATE, values).fetchone())["is_closed"])
+            cursor.execute(_FREE_SLOT, self._values(identity, limit))
 
     def close_gate(self, identity: str, limit: Limit, seconds: float, reason: str) -> None:
         """Hold back every caller of this identity for ``seconds``, and count the refusal."""
@@ -123,9 +155,64 @@ class PostgresLimiter:
         with self._db.transaction() as cursor:
             cursor.execute(_CLOSE, values)
 
+    def _wait_for_turn(self, values: dict[str, object], limit: Limit) -> None:
+        while True:
+            wait = self._reserve(values, limit)
+            if wait > 0:
+                self._sleep(wait)
+            if wait <= LONG_SLEEP or not self._is_closed(values):
+                return
+
+    def _reserve(self, values: dict[str, object], limit: Limit) -> float:
+        with self._db.transaction() as cursor:
+            self._note_account(cursor, values)
+            row = cursor.execute(_CLAIM, values).fetchone()
+            if row is not None:
+                wait: float = row["wait"]
+                return wait
+            blocked = one(cursor.execute(_BLOCKED, values).fetchone())
+        until: datetime = blocked["until"]
+        raise WaitTooLongError(until, blocked["reason"] or f"the {limit.name} limit of {self._network}")
+
+    def _note_account(self, cursor: Cursor, values: dict[str, object]) -> None:
+        if self._account is not None and values["limit"] not in self._noted:
+            cursor.execute(_NOTE_ACCOUNT, values)
+            self._noted.add(str(values["limit"]))
+
+    def _is_closed(self, values: dict[str, object]) -> bool:
+        with self._db.transaction() as cursor:
+            return bool(one(cursor.execute(_GATE, values).fetchone())["is_closed"])
+
+    def _take_slot(self, values: dict[str, object], most: int) -> None:
+        lease = timedelta(seconds=SLOT_SECONDS + self._longest_sleep)
+        wanted = values | {"most": most, "lease": lease}
+        waited = 0.0
+        while True:
+            with self._db.transaction() as cursor:
+                cursor.execute(_LINE_UP, wanted)
+                if cursor.execute(_TAKE_SLOT, wanted).fetchone() is not None:
+                    return
+                busy = one(cursor.execute("SELECT clock_timestamp() AS now").fetchone())
+            if waited >= self._longest_sleep:
+                until = busy["now"] + timedelta(seconds=self._longest_sleep)
+                raise WaitTooLongError(until, f"{self._network} bears no more calls at once than now")
+            self._sleep(_ASK_AGAIN)
+            waited += _ASK_AGAIN
+
     def _values(self, identity: str, limit: Limit) -> dict[str, object]:
         hashed = keyed_hash(self._hash_key, f"{self._network}:{limit.name}:{identity}")
-        return {"identity": hashed, "limit": limit.name, "network": self._network}
+        return {
+            "identity": hashed,
+            "limit": limit.name,
+            "network": self._network,
+            "account": self._account,
+            "holder": self._holder,
+            "interval": timedelta(seconds=limit.interval),
+            "longest": timedelta(seconds=self._longest_sleep),
+            "allowed": limit.allowed,
+            "per_seconds": limit.per_seconds,
+            "window": timedelta(seconds=limit.per_seconds),
+        }
 
 
 def keyed_hash(key: str, value: str) -> str:

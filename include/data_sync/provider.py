@@ -64,6 +64,13 @@ def _option(description: str, *, default: str | None = None, example: str | None
 
 
 _OPTIONS: dict[str, Any] = {
+    "admins": _option(
+        "Users, by name and separated by commas, who may use every account in quick syncs and schedules of "
+        "their own without a grant. Admins of Airflow's simple auth manager and the user that Airflow runs "
+        "as are always among them.",
+        default="",
+        example="anna,omar",
+    ),
     "conn_id": _option("Airflow connection of the Postgres that holds our tables.", default="data_sync"),
     "schedules_file": _option(
         "Path of schedules.yaml; empty means config/schedules.yaml beside the dags folder.", default=""

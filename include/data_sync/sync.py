@@ -149,10 +149,7 @@ def _note_scope(cursor: Cursor, step: Step, scope: str) -> None:
 
 
 def _refuse_if_told(cursor: Cursor, step: Step) -> None:
-    row = one(
-        cursor.execute("SELECT metadata FROM data_sync.sync_logs WHERE id = %s", [step.log_id]).fetchone()
-    )
-    if refused := row["metadata"].get("refused"):
+    if refused := steps.refusal_of(cursor, step):
         raise AccountRefusedError(f"{refused} Then clear the whole run, open_run included.")
 
 
@@ -164,7 +161,8 @@ def build_client(db: Database, credentials: Credentials) -> NetworkClient:
     slug = accounts.network_of(credentials.account)
     key = load_hash_key(db)
     client_class = registry.get_client_class(slug)
-    return client_class(credentials, PostgresLimiter(db, slug, key), PostgresTokenStore(db, key))
+    limiter = PostgresLimiter(db, slug, key, account=credentials.account)
+    return client_class(credentials, limiter, PostgresTokenStore(db, key))
 
 
 def account_scope(client: NetworkClient) -> str:

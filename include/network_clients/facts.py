@@ -88,6 +88,11 @@ class Limit:
         """Seconds between two calls at an even pace, the margin included."""
         return self.per_seconds / (self.calls * (1 - self.margin))
 
+    @property
+    def allowed(self) -> int:
+        """Calls per period that are used at most, the margin left out."""
+        return max(1, int(self.calls * (1 - self.margin)))
+
 
 @dataclass(frozen=True)
 class KindFacts:

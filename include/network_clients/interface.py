@@ -46,6 +46,9 @@ class Limiter(Protocol):
         :raises WaitTooLongError: when the turn comes later than a task should sleep.
         """
 
+    def release(self, identity: str, limit: Limit) -> None:
+        """Say that the call is over, for limits on calls at once (``max_in_flight``)."""
+
     def close_gate(self, identity: str, limit: Limit, seconds: float, reason: str) -> None:
         """Hold back every caller of this identity, because the network itself said "too many"."""
 

@@ -21,6 +21,9 @@ class NoLimiter:
     def claim(self, identity: str, limit: Limit) -> None:
         """Return at once."""
 
+    def release(self, identity: str, limit: Limit) -> None:
+        """Do nothing."""
+
     def close_gate(self, identity: str, limit: Limit, seconds: float, reason: str) -> None:
         """Do nothing."""
 
@@ -61,6 +64,9 @@ class LocalLimiter:
             self._free_at[key] = turn + limit.interval
         if turn > now:
             self._sleep(turn - now)
+
+    def release(self, identity: str, limit: Limit) -> None:
+        """Do nothing: a client makes one call at a time, and this limiter paces one client."""
 
     def close_gate(self, identity: str, limit: Limit, seconds: float, reason: str) -> None:
         """Let nobody pass for ``seconds``; a gate that is closed for longer stays so."""

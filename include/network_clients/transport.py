@@ -172,6 +172,12 @@ class Transport:
 
     def _call(self, request: Request, url: str, params: tuple[tuple[str, str], ...]) -> Answer:
         self._claim(request)
+        try:
+            return self._exchange_once(request, url, params)
+        finally:
+            self._release(request)
+
+    def _exchange_once(self, request: Request, url: str, params: tuple[tuple[str, str], ...]) -> Answer:
         self._meter.requests += 1
         patience = self._patience
         started = time.monotonic()
@@ -216,6 +222,10 @@ class Transport:
             self._limiter.claim(self._identity(limit.counts_by), limit)
         finally:
             self._meter.waited += time.monotonic() - started
+
+    def _release(self, request: Request) -> None:
+        limit = self._facts.limit(request.limit)
+        self._limiter.release(self._identity(limit.counts_by), limit)
 
     def _close_gate(self, request: Request, seconds: float, reason: str) -> None:
         limit = self._facts.limit(request.limit)

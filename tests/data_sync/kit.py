@@ -125,8 +125,9 @@ def changes(db: Database) -> list[tuple]:
 class Airflow:
     """What Airflow would say: the run's state and those of its tasks, as the test wrote them."""
 
-    def __init__(self, run: str | None = "running", **tasks: str | None) -> None:
+    def __init__(self, run: str | None = "running", *, paused: bool = False, **tasks: str | None) -> None:
         self.run = run
+        self.paused = paused
         self.tasks = {name.replace("__", "."): state for name, state in tasks.items()}
         self.asked = 0
 
@@ -136,6 +137,9 @@ class Airflow:
 
     def task_states(self, dag_id: str, run_id: str) -> Mapping[str, str | None]:
         return self.tasks
+
+    def is_paused(self, dag_id: str) -> bool:
+        return self.paused
 
 
 def settle_run(db: Database, run_id: str, airflow: Airflow) -> Settled:

@@ -10,12 +10,11 @@ from data_sync.errors import AccountRefusedError
 
 
 def allowed(db: Database, account: str, user: str | None, *, trusted: bool = False) -> bool:
-    try:
-        with db.transaction() as cursor:
-            accounts.require_permission(cursor, account, user=user, trusted=trusted)
-    except AccountRefusedError:
-        return False
-    return True
+    with db.transaction() as cursor:
+        refused = accounts.refused_accounts(cursor, [account], user=user, trusted=trusted)
+    assert all(name == account and sentence.endswith((".", str(user or "USER"))) for name, sentence in
+               refused.items())  # fmt: skip
+    return not refused
 
 
 def test_permissions_are_given_and_taken_back(db: Database) -> None:
@@ -39,6 +38,19 @@ def test_permissions_are_given_and_taken_back(db: Database) -> None:
         (row,) = accounts.list_accounts(cursor)
     assert not allowed(db, shop, "bob")
     assert (row["network"], row["state"], row["users"]) == ("admitad", "unknown", [])
+
+
+def test_an_account_that_does_not_exist_is_refused_to_everybody(db: Database) -> None:
+    with db.transaction() as cursor:
+        accounts.mirror(cursor, "admitad_shop2", exists=False)
+        accounts.grant(cursor, "admitad_shop2", "ann")
+        for trusted in (True, False):
+            refused = accounts.refused_accounts(
+                cursor, ["admitad_shop2", "admitad_new"], user="ann", trusted=trusted
+            )
+            assert "There is no Airflow connection 'admitad_shop2'" in refused["admitad_shop2"]
+            # Nobody has looked for the other one yet: it is not missing, but may not be used by everybody.
+            assert ("admitad_new" in refused) is not trusted
 
 
 def test_what_was_found_is_remembered(db: Database) -> None:

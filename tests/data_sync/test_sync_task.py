@@ -106,7 +106,7 @@ def test_days_that_are_still_to_come_are_not_asked_for(db: Database) -> None:
 
 
 def test_an_account_that_was_refused_when_the_run_opened_fails_its_units(db: Database) -> None:
-    opened = open_run(db, make_request("r1"), refused_accounts={ACCOUNT: "There is no connection."})
+    opened = open_run(db, make_request("r1"), missing_accounts={ACCOUNT: "There is no connection."})
     with pytest.raises(AccountRefusedError, match=r"no connection\. Then clear the whole run"):
         sync_unit(db, "r1", WorkUnit.from_dict(opened.units[0]), admitad_account("http://127.0.0.1:9"))
     settled = settle_run(db, "r1", Airflow())

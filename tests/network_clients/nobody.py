@@ -49,12 +49,16 @@ class WatchedLimiter:
     def __init__(self) -> None:
         self.claims: list[str] = []
         self.gates: list[float] = []
+        self.released = 0
         self.refusal: WaitTooLongError | None = None
 
     def claim(self, identity: str, limit: Limit) -> None:
         self.claims.append(identity)
         if self.gates and self.refusal:
             raise self.refusal
+
+    def release(self, identity: str, limit: Limit) -> None:
+        self.released += 1
 
     def close_gate(self, identity: str, limit: Limit, seconds: float, reason: str) -> None:
         self.gates.append(seconds)

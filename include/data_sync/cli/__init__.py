@@ -8,7 +8,7 @@ import click
 import psycopg
 
 from data_sync import __version__
-from data_sync.cli import accounts, looking, schedules, setup
+from data_sync.cli import accounts, looking, schedules, setup, starting
 from data_sync.errors import DataSyncError
 
 
@@ -26,6 +26,8 @@ for command in (
     looking.logs,
     looking.totals,
     accounts.accounts,
+    starting.backfill,
+    starting.retry,
 ):
     cli.add_command(command)
 

@@ -10,7 +10,10 @@ import click
 from data_sync.cli.output import as_json, show
 from data_sync.database import Database
 
-_STATUSES = ("pending", "processing", "completed", "failed", "skipped", "superseded", "cancelled")
+_STATUSES = (
+    *("pending", "processing", "held"),
+    *("completed", "failed", "skipped", "superseded", "cancelled"),
+)
 _DAY = click.DateTime(["%Y-%m-%d"])
 
 
@@ -31,7 +34,10 @@ def logs(
                 l.status, sum(s.rows_read)::bigint AS read, sum(s.rows_inserted)::bigint AS new,
                 sum(s.rows_updated)::bigint AS changed, sum(s.rows_vanished)::bigint AS gone,
                 sum(s.rows_rejected)::bigint AS rejected, sum(s.requests)::bigint AS requests,
-                COALESCE(l.error ->> 'message', l.reason) AS reason
+                concat_ws(' ', COALESCE(l.error ->> 'message', l.reason),
+                    (SELECT 'Read again by log ' || min(n.id) || '.' FROM data_sync.sync_runs r
+                     JOIN data_sync.sync_logs n ON n.sync_run = r.id WHERE r.retry_of = l.id
+                     AND n.status NOT IN ('failed', 'cancelled'))) AS reason
             FROM (
                 SELECT * FROM data_sync.sync_logs
                 WHERE (%(status)s::text IS NULL OR status = %(status)s)
@@ -55,14 +61,16 @@ def logs(
 def totals(account: str | None, first: datetime | None, last: datetime | None, json_wanted: bool) -> None:
     """Sum the purchases per account, status and currency; rows that vanished are left out.
 
-    ``rows`` counts the network's rows, ``orders`` the orders that they stand for.
+    ``rows`` counts the network's rows, ``orders`` the orders that they stand for. Where a network reports
+    gross and net, orders, commission and sales are net, and what was cancelled stands beside them.
     """
     with Database().transaction() as cursor:
         found = cursor.execute(
             """
             SELECT account, COALESCE(status, 'not reported') AS status,
                 commission_currency AS currency, count(*) AS rows, sum(orders)::bigint AS orders,
-                sum(commission) AS commission, sum(sale_amount) FILTER
+                sum(gross_orders - orders)::bigint AS cancelled_orders, sum(commission) AS commission,
+                sum(gross_commission - commission) AS cancelled_commission, sum(sale_amount) FILTER
                     (WHERE sale_currency IS NOT DISTINCT FROM commission_currency) AS sales
             FROM data_sync.purchases
             WHERE vanished_at IS NULL AND (%(account)s::text IS NULL OR account = %(account)s)

@@ -23,3 +23,7 @@ class TaskAirflowView:
             dag_id=dag_id, run_ids=[run_id]
         )
         return states.get(run_id, {})
+
+    def is_paused(self, dag_id: str) -> bool:
+        """Tell whether the DAG is paused."""
+        return bool(RuntimeTaskInstance.get_dag(dag_id).is_paused)

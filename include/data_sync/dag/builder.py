@@ -16,7 +16,7 @@ from airflow.sdk import DAG, AssetAlias, TaskGroup, task
 from data_sync.assets import ALIAS
 from data_sync.dag import tasks
 from data_sync.dag.names import CLOSE_RUN, OPEN_RUN, SYNC, dag_id_of
-from data_sync.dag.retry import RETRIES, SyncRetryPolicy
+from data_sync.dag.retry import FIRST_DELAY, RETRIES, SyncRetryPolicy
 from data_sync.dag.timetables import timetable_of
 from data_sync.schedules.accounts import AccountRef
 from data_sync.schedules.model import Schedule
@@ -78,6 +78,7 @@ def open_run_task() -> Any:
         task_id=OPEN_RUN,
         retries=RETRIES,
         retry_policy=SyncRetryPolicy(),
+        retry_delay=FIRST_DELAY,
         execution_timeout=_OPEN_TIMEOUT,
     )(tasks.open_run)()
 
@@ -88,7 +89,7 @@ def close_run_task() -> Any:
         task(
             task_id=CLOSE_RUN,
             retries=RETRIES,
-            retry_delay=timedelta(seconds=30),
+            retry_delay=FIRST_DELAY,
             execution_timeout=_OPEN_TIMEOUT,
             outlets=[AssetAlias(ALIAS)],
         )(tasks.close_run)()
@@ -103,6 +104,8 @@ def sync_group(group: str, account: str, units: Any) -> TaskGroup:
             pool=f"network_{AccountRef.from_group_id(group).network}",
             retries=RETRIES,
             retry_policy=SyncRetryPolicy(),
+            # Of a task whose process was killed: no error, so no policy, says when to go on.
+            retry_delay=FIRST_DELAY,
             execution_timeout=_SYNC_TIMEOUT,
             map_index_template=_LABEL,
             do_xcom_push=False,

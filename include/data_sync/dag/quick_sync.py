@@ -98,4 +98,16 @@ def _params(groups: Sequence[AccountRef]) -> dict[str, Any]:
             title="Schedule",
             description="Key of a schedule to run once, also while it is paused.",
         ),
+        "check": Param(
+            False,
+            type=["null", "boolean"],
+            title="Check only",
+            description="Ask what the credentials of these networks (none: of all) can read; read no rows.",
+        ),
+        "log": Param(
+            None,
+            type=["null", "integer"],
+            title="Log to read again",
+            description="A failed log: what had failed of it is read once more. Fill in nothing else.",
+        ),
     }

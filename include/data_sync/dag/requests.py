@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from data_sync.accounts import list_accounts
 from data_sync.catalogue import StoredSchedule, find
+from data_sync.checking import CHECK_UNIT
 from data_sync.dag.names import QUICK_SYNC, key_of
+from data_sync.dag.people import is_trusted
 from data_sync.database import Database
 from data_sync.errors import ConfigError
 from data_sync.runs.lookup import StoredRun, find_run
 from data_sync.runs.request import RunKind, RunRequest
+from data_sync.runs.retrying import find_failed_log
+from data_sync.schedules.accounts import AccountRef
 from data_sync.schedules.model import Schedule
 from data_sync.schedules.problems import ScheduleRefusedError
 from data_sync.schedules.timing import next_runs
+from data_sync.schedules.words import choice
 from network_clients import registry
 
 if TYPE_CHECKING:
@@ -21,8 +28,10 @@ if TYPE_CHECKING:
 
 _KINDS = {"scheduled": RunKind.SCHEDULED, "backfill": RunKind.BACKFILL}
 
-#: What a quick sync's conf may say besides ``schedule`` and ``check``.
-_CONF_WORDS = ("networks", "sync_type", "date_range", "from", "to")
+#: Fields of a definition that the conf of a quick sync may set.
+_FIELDS = ("networks", "sync_type", "date_range", "from", "to")
+#: All words of that conf.
+CONF_WORDS = (*_FIELDS, "schedule", "check", "log")
 
 
 def request_of(context: Context, db: Database) -> RunRequest:
@@ -33,65 +42,104 @@ def request_of(context: Context, db: Database) -> RunRequest:
     dag_run: Any = context["dag_run"]
     with db.transaction() as cursor:
         stored = find_run(cursor, dag_run.dag_id, dag_run.run_id)
-        key = key_of(dag_run.dag_id) or _conf(dag_run).get("schedule")
+        key = stored.schedule_key if stored else key_of(dag_run.dag_id) or _conf(dag_run).get("schedule")
         entry = find(cursor, key) if key else None
     if stored is not None:
         return _again(dag_run, stored, entry)
     if dag_run.dag_id == QUICK_SYNC:
-        return _quick(dag_run, key, entry)
+        return _quick(dag_run, db, key, entry)
     if entry is None:
         raise ConfigError(
             f"The schedule {key!r} is not in the catalogue. If it is new, wait until the dag-processor has "
             "read it; if it was deleted, its DAG goes away by itself."
         )
     kind = _KINDS.get(dag_run.run_type.value, RunKind.RUN_NOW)
-    return _request(dag_run, kind, entry.schedule, entry)
+    request = _request(dag_run, kind, entry.schedule, entry)
+    if kind is not RunKind.SCHEDULED:
+        return request
+    return replace(request, next_tick=next_runs(entry.schedule.when, request.anchor, 1)[0])
 
 
 def _conf(dag_run: Any) -> dict[str, Any]:
-    return {word: value for word, value in (dag_run.conf or {}).items() if value not in (None, "", [])}
+    conf = {word: value for word, value in (dag_run.conf or {}).items() if value not in (None, "", [])}
+    for word in conf:
+        if word not in CONF_WORDS:
+            raise ConfigError(f"A quick sync does not know the word {word!r}: {choice(word, CONF_WORDS)}.")
+    return conf
 
 
-def _request(
-    dag_run: Any,
-    kind: RunKind,
-    schedule: Schedule,
-    entry: StoredSchedule | None,
-) -> RunRequest:
-    anchor = dag_run.logical_date or dag_run.run_after
-    scheduled = kind is RunKind.SCHEDULED
+def _request(dag_run: Any, kind: RunKind, schedule: Schedule, entry: StoredSchedule | None) -> RunRequest:
+    """Ask for a run of a schedule, whose owner's permissions count, or of whoever asked."""
+    author = entry.owner if entry else dag_run.triggering_user_name
     return RunRequest(
         dag_id=dag_run.dag_id,
         run_id=dag_run.run_id,
         kind=kind,
-        anchor=anchor,
+        anchor=dag_run.logical_date or dag_run.run_after,
         requested_by=dag_run.triggering_user_name,
         schedule=schedule,
         schedule_key=entry.key if entry else None,
-        owner=entry.owner if entry else None,
-        trusted=entry is None or entry.source == "yaml",
-        next_tick=next_runs(schedule.when, anchor, 1)[0] if scheduled else None,
+        author=author,
+        trusted=(entry is not None and entry.source == "yaml") or is_trusted(author),
     )
 
 
 def _again(dag_run: Any, stored: StoredRun, entry: StoredSchedule | None) -> RunRequest:
     """Ask again for a run that was opened before: it keeps the definition that it started with."""
-    schedule = stored.schedule
-    request = _request(dag_run, RunKind(stored.kind), schedule, entry)
-    return RunRequest(
-        **{**vars(request), "anchor": stored.anchor, "schedule_key": stored.schedule_key},
-    )
+    kind = RunKind(stored.kind)
+    by_owner = kind is not RunKind.RETRY and "networks" not in (dag_run.conf or {})
+    request = _request(dag_run, kind, stored.schedule, entry if by_owner else None)
+    return replace(request, anchor=stored.anchor, schedule_key=stored.schedule_key, units=tuple(stored.units))
 
 
-def _quick(dag_run: Any, key: str | None, entry: StoredSchedule | None) -> RunRequest:
+def _quick(dag_run: Any, db: Database, key: str | None, entry: StoredSchedule | None) -> RunRequest:
     conf = _conf(dag_run)
-    words = {word: conf[word] for word in _CONF_WORDS if word in conf}
+    if "log" in conf:
+        return _retry(dag_run, db, conf)
+    if conf.get("check"):
+        return _check(dag_run, db, conf)
+    words = {word: conf[word] for word in _FIELDS if word in conf}
     if key is None:
         return _request(dag_run, RunKind.QUICK_SYNC, one_off(words), None)
     if entry is None:
         raise ConfigError(f"There is no schedule {key!r}. `data-sync schedules` lists the keys.")
-    kind = RunKind.BACKFILL if "date_range" in words else RunKind.RUN_NOW
-    return _request(dag_run, kind, _changed(entry.definition, words), entry)
+    kind = RunKind.BACKFILL if "date_range" in words or "from" in words else RunKind.RUN_NOW
+    request = _request(dag_run, kind, _changed(entry.definition, words), entry)
+    if "networks" not in words:
+        return request
+    # Other accounts than the schedule's own: its owner's permission does not reach that far.
+    user = dag_run.triggering_user_name
+    return replace(request, author=user, trusted=is_trusted(user))
+
+
+def _retry(dag_run: Any, db: Database, conf: Mapping[str, Any]) -> RunRequest:
+    """Read what failed of a log once more, with the definition and the days that it had."""
+    if len(conf) > 1 or not str(conf["log"]).isdecimal():
+        raise ConfigError('To read a log again, write its number alone: {"log": 123}.')
+    with db.transaction() as cursor:
+        failed = find_failed_log(cursor, int(conf["log"]))
+    request = _request(dag_run, RunKind.RETRY, failed.schedule, None)
+    return replace(
+        request,
+        anchor=failed.run.anchor,
+        schedule_key=failed.run.schedule_key,
+        units=failed.units,
+        retry_of=failed.id,
+    )
+
+
+def _check(dag_run: Any, db: Database, conf: Mapping[str, Any]) -> RunRequest:
+    """Check the accounts that are named, or all that are known."""
+    if others := sorted(set(conf) - {"check", "networks"}):
+        raise ConfigError(f"A check takes no {' and no '.join(others)}: write the networks alone.")
+    with db.transaction() as cursor:
+        known = [str(AccountRef.from_conn_id(row["account"])) for row in list_accounts(cursor)]
+    networks = conf.get("networks") or known
+    if not networks:
+        raise ConfigError("No account is known yet. Add an Airflow connection of a network, and name it.")
+    schedule = one_off({"networks": networks, "sync_type": "campaigns"})
+    request = _request(dag_run, RunKind.CHECK, schedule, None)
+    return replace(request, units=(CHECK_UNIT,))
 
 
 def one_off(words: Mapping[str, Any]) -> Schedule:
@@ -105,6 +153,8 @@ def one_off(words: Mapping[str, Any]) -> Schedule:
 
 def _changed(definition: Mapping[str, Any], words: Mapping[str, Any]) -> Schedule:
     """Return a schedule's definition with other networks or another range, for one run."""
+    if "from" in words:
+        words = {"date_range": "custom", **words}
     kept = {word: value for word, value in definition.items() if word not in ("from", "to")}
     base = kept if "date_range" in words else definition
     return _accepted({**base, **words})

@@ -13,7 +13,8 @@ from network_clients.errors import NetworkError, RateLimitedError
 
 #: Tries after the first one.
 RETRIES = 4
-_FIRST_DELAY = timedelta(seconds=15)
+#: How long the first retry waits; each further one twice as long.
+FIRST_DELAY = timedelta(seconds=15)
 _LONGEST_DELAY = timedelta(minutes=30)
 
 
@@ -29,7 +30,7 @@ class SyncRetryPolicy(RetryPolicy):
         if isinstance(exception, psycopg.OperationalError | DatabaseError) or (
             isinstance(exception, NetworkError) and exception.is_retryable
         ):
-            delay = min(_FIRST_DELAY * 2 ** (try_number - 1), _LONGEST_DELAY)
+            delay = min(FIRST_DELAY * 2 ** (try_number - 1), _LONGEST_DELAY)
             return RetryDecision.retry(delay, str(exception))
         return RetryDecision.fail(str(exception))
 

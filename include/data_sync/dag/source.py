@@ -12,10 +12,11 @@ from pathlib import Path
 import psycopg
 
 from data_sync import catalogue
-from data_sync.accounts import list_accounts
+from data_sync.accounts import list_accounts, mirror_unknown, refused_accounts
 from data_sync.database import Database
 from data_sync.errors import DatabaseError
 from data_sync.schedules.model import Schedule
+from data_sync.schedules.problems import Problem
 from data_sync.schedules.yaml_source import ScheduleFile, read_file
 from network_clients import registry
 
@@ -53,37 +54,64 @@ def find_schedules(dag_file: str) -> Found:
     path = schedules_file(dag_file)
     read = read_file(path, registry.all_networks(), shown_as=str(FILE_NAME))
     found = {key: entry.schedule for key, entry in read.schedules.items()}
-    problems = tuple(str(problem) for problem in read.problems)
+    problems = [*read.problems]
     db = Database()
     try:
+        missing = _missing_accounts(db, read)
+        problems += missing
         if os.environ.get(PROCESSOR_MARK) == "1":
-            _mirror(db, path, read)
+            _mirror(db, path, read, missing)
         if read.refused_keys or not read.is_readable:
             found |= _last_good(db, read)
     except (psycopg.Error, DatabaseError) as error:
         log.warning("The catalogue does not answer; schedules.yaml is used alone: %s", error)
     finally:
         db.close()
-    return Found(found, problems)
+    return Found(found, tuple(map(str, problems)))
 
 
-def _mirror(db: Database, path: Path, read: ScheduleFile) -> None:
+def _missing_accounts(db: Database, read: ScheduleFile) -> list[Problem]:
+    """Return one problem per place that names an account of which Airflow has no connection.
+
+    Upkeep notes each minute which accounts exist. One that it has not looked for yet is not missing.
+    """
+    wanted = {ref.conn_id for entry in read.schedules.values() for ref in entry.schedule.networks}
+    with db.transaction() as cursor:
+        refused = refused_accounts(cursor, wanted, user=None, trusted=True)
+    return [
+        Problem(read.file, mark.line, mark.column, f"there is no Airflow connection {ref.conn_id!r}",
+                "add it under Admin, Connections, or take the account out", key=key, field="networks")
+        for key, entry in read.schedules.items()
+        for ref, mark in zip(entry.schedule.networks, entry.account_marks, strict=True)
+        if ref.conn_id in refused
+    ]  # fmt: skip
+
+
+def _mirror(db: Database, path: Path, read: ScheduleFile, missing: list[Problem]) -> None:
     if not read.is_readable:
         return
+    with db.transaction() as cursor:
+        # Upkeep looks only for accounts that the table names.
+        known = {ref.conn_id for entry in read.schedules.values() for ref in entry.schedule.networks}
+        mirror_unknown(cursor, sorted(known))
     broken: defaultdict[str, list[str]] = defaultdict(list)
     for problem in read.problems:
         if problem.key in read.refused_keys:
             broken[str(problem.key)].append(str(problem))
     for key in read.refused_keys:
         broken.setdefault(key, ["See the problems of defaults."])
+    flaws: defaultdict[str, list[str]] = defaultdict(list)
+    for problem in missing:
+        flaws[str(problem.key)].append(str(problem))
     content = path.read_bytes()
     catalogue.mirror_yaml(
         db,
         {key: (entry.schedule, entry.line) for key, entry in read.schedules.items()},
         broken,
+        flaws=flaws,
         content_hash=hashlib.sha256(content).hexdigest(),
         revision=path.stat().st_mtime_ns // 1_000_000,
-        problems=[str(problem) for problem in read.problems],
+        problems=[str(problem) for problem in (*read.problems, *missing)],
     )
 
 

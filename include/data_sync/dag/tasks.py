@@ -16,12 +16,14 @@ from airflow.sdk.exceptions import (
 
 from data_sync import accounts, notifications
 from data_sync.assets import ALIAS, asset_of
+from data_sync.checking import CHECK, run_check
 from data_sync.dag.airflow_view import TaskAirflowView
 from data_sync.dag.names import SYNC
 from data_sync.dag.requests import request_of
 from data_sync.database import Database
 from data_sync.errors import AccountRefusedError, DataSyncError
 from data_sync.ledger.settle import settle
+from data_sync.ledger.steps import Place
 from data_sync.runs.lookup import find_run, open_runs
 from data_sync.runs.opening import RunWaitsError
 from data_sync.runs.opening import open_run as open_stored_run
@@ -47,39 +49,52 @@ def open_run() -> list[dict[str, Any]]:
     db = Database()
     require_current_schema(db)
     request = request_of(context, db)
-    refused = _check_accounts(db, request.schedule)
+    missing = _missing_accounts(db, request.schedule)
     try:
-        opened = open_stored_run(db, request, refused_accounts=refused)
+        opened = open_stored_run(db, request, missing_accounts=missing)
     except RunWaitsError as waits:
         with db.transaction() as cursor:
             holder = next((run for run in open_runs(cursor) if run.id == waits.held_by), None)
         if holder is not None and not settle(db, holder, TaskAirflowView()).is_closed:
             log.info("%s Asking again in %s s.", waits, _ASK_AGAIN.seconds)
             raise AirflowRescheduleException(timezone.utcnow() + _ASK_AGAIN) from None
-        opened = open_stored_run(db, request, refused_accounts=refused)
+        opened = open_stored_run(db, request, missing_accounts=missing)
     if opened.refusal:
         log.warning("This run does no work: %s", opened.refusal)
     return opened.units
 
 
-def _check_accounts(db: Database, schedule: Schedule) -> dict[str, str]:
-    """Note which accounts exist; return those that may not be read, each with the reason."""
-    refused = {}
+def _missing_accounts(db: Database, schedule: Schedule) -> dict[str, str]:
+    """Note which accounts exist; return those that cannot be read, each with the reason."""
+    missing = {}
     for ref in schedule.networks:
         try:
             accounts.load_credentials(ref.conn_id)
         except AccountRefusedError as error:
-            refused[ref.conn_id] = str(error)
+            missing[ref.conn_id] = str(error)
         with db.transaction() as cursor:
-            accounts.mirror(cursor, ref.conn_id, exists=ref.conn_id not in refused)
-    return refused
+            accounts.mirror(cursor, ref.conn_id, exists=ref.conn_id not in missing)
+    return missing
 
 
 def sync(account: str, unit: dict[str, Any]) -> None:
     """Read one unit of one account. Raises so that Airflow fails, retries or reschedules the task."""
-    context = get_current_context()
-    ti = context["ti"]
-    task = SyncTask(
+    ti = get_current_context()["ti"]
+    try:
+        if unit["kind"] == CHECK:
+            place = Place(ti.dag_id, ti.run_id, account, int(unit["index"]))
+            run_check(Database(), place, str(uuid.uuid4()))
+        else:
+            run_sync(Database(), _sync_task(ti, account, unit))
+    except WaitTooLongError as wait:
+        log.info("%s. The slot is free until then.", wait)
+        raise AirflowRescheduleException(wait.until) from None
+    except DataSyncError as error:
+        raise AirflowFailException(str(error)) from error
+
+
+def _sync_task(ti: Any, account: str, unit: dict[str, Any]) -> SyncTask:
+    return SyncTask(
         dag_id=ti.dag_id,
         run_id=ti.run_id,
         account=account,
@@ -89,13 +104,6 @@ def sync(account: str, unit: dict[str, Any]) -> None:
         round=ti.max_tries,
         is_last_try=ti.try_number > ti.max_tries,
     )
-    try:
-        run_sync(Database(), task)
-    except WaitTooLongError as wait:
-        log.info("%s. The slot is free until then.", wait)
-        raise AirflowRescheduleException(wait.until) from None
-    except DataSyncError as error:
-        raise AirflowFailException(str(error)) from error
 
 
 def close_run() -> None:

@@ -2,14 +2,14 @@
 
 ``settle`` may be called by anyone, any number of times: by ``close_run``, by the schedule's next
 ``open_run``, by upkeep. A step that did not write its own end is closed only when Airflow says that
-its task, or the whole run, has ended.
+its task, or the whole run, has ended. A pause ends nothing: what it holds back is shown as held.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from data_sync.database import Cursor, Database
@@ -20,6 +20,10 @@ from data_sync.schedules.accounts import AccountRef
 #: Airflow's words for a task that will not run any more by itself.
 _ENDED_TASK = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 _ENDED_RUN = frozenset({"success", "failed"})
+#: Words for a task whose process runs or is about to.
+_MOVING_TASK = frozenset({"running", "queued", "restarting"})
+#: A log that is not over yet.
+OPEN_LOG = ("pending", "processing", "held")
 _ENDED_STEP = ("completed", "failed", "skipped", "superseded", "cancelled")
 
 _WHY = {
@@ -31,6 +35,8 @@ _WHY = {
 }
 _RUN_GONE = "The Airflow run was deleted before this unit had finished."
 _RUN_OVER = "The Airflow run ended before this unit had finished."
+_SCHEDULE_GONE = "The schedule was deleted before this unit had finished; what was read stays."
+_HELD = "held by pause: the DAG is paused, so nothing more of this run starts. Unpause it, and it goes on."
 
 
 class AirflowView(Protocol):
@@ -41,6 +47,9 @@ class AirflowView(Protocol):
 
     def task_states(self, dag_id: str, run_id: str) -> Mapping[str, str | None]:
         """Return the state of each task instance, by task id, with ``_<map index>`` when it is mapped."""
+
+    def is_paused(self, dag_id: str) -> bool:
+        """Tell whether the DAG is paused: Airflow then starts no task of its runs."""
 
 
 @dataclass(frozen=True)
@@ -54,29 +63,64 @@ class Settled:
     """Pairs of account and kind that were read completely."""
 
 
+@dataclass
+class _Findings:
+    """What Airflow says about the open steps of a run."""
+
+    verdicts: dict[int, tuple[str, str]] = field(default_factory=dict)
+    """Step to the status it ends with and the reason."""
+    held: set[str] = field(default_factory=set)
+    """Accounts whose open steps wait for nothing but the end of a pause."""
+
+
 def settle(db: Database, run: StoredRun, airflow: AirflowView) -> Settled:
     """Close what has ended, derive every log's status, and close the run when all logs have ended."""
     with db.transaction() as cursor:
         open_steps = _open_steps(cursor, run.id)
+        is_gone = _schedule_is_gone(cursor, run.id)
     # Airflow is asked outside the transaction: its answer may take a while.
-    verdicts = _verdicts(run, open_steps, airflow) if open_steps else {}
+    found = _ask(run, open_steps, airflow, is_gone=is_gone) if open_steps else _Findings()
     with db.transaction() as cursor:
         cursor.execute("SELECT 1 FROM data_sync.sync_runs WHERE id = %s FOR UPDATE", [run.id])
         for step in open_steps:
-            if step["id"] in verdicts:
-                _close_step(cursor, step, *verdicts[step["id"]])
+            if step["id"] in found.verdicts:
+                _close_step(cursor, step, *found.verdicts[step["id"]])
         _derive_logs(cursor, run.id)
+        _show_held(cursor, run.id, found.held)
         statuses = _statuses(cursor, run.id)
-        is_closed = all(status not in ("pending", "processing") for status in statuses.values())
+        is_closed = all(status not in OPEN_LOG for status in statuses.values())
         if is_closed:
-            guard.give_back(cursor, run.id)
-            cursor.execute(
-                "UPDATE data_sync.sync_runs SET state = 'closed', closed_at = clock_timestamp() "
-                "WHERE id = %s AND state = 'open'",
-                [run.id],
-            )
-            cursor.execute("DELETE FROM data_sync.schedule_leases WHERE sync_run = %s", [run.id])
+            _close_run(cursor, run.id)
         return Settled(is_closed, statuses, _complete_pairs(cursor, run.id))
+
+
+def _close_run(cursor: Cursor, run: int) -> None:
+    guard.give_back(cursor, run)
+    cursor.execute(
+        "UPDATE data_sync.sync_runs SET state = 'closed', closed_at = clock_timestamp() "
+        "WHERE id = %s AND state = 'open'",
+        [run],
+    )
+    cursor.execute("DELETE FROM data_sync.schedule_leases WHERE sync_run = %s", [run])
+
+
+def _schedule_is_gone(cursor: Cursor, run: int) -> bool:
+    """Tell whether the DAG of a run goes away: Airflow starts nothing more of it, and says nothing either."""
+    cursor.execute(
+        "SELECT 1 FROM data_sync.sync_runs r JOIN data_sync.sync_schedules s ON s.key = r.schedule_key "
+        "WHERE r.id = %s AND s.deleted_at IS NOT NULL AND r.dag_id = 'sync__' || s.key",
+        [run],
+    )
+    return cursor.fetchone() is not None
+
+
+def _show_held(cursor: Cursor, run: int, accounts: set[str]) -> None:
+    if accounts:
+        cursor.execute(
+            "UPDATE data_sync.sync_logs SET status = 'held', reason = %s, updated_at = clock_timestamp() "
+            "WHERE sync_run = %s AND account = ANY(%s) AND status IN ('pending', 'processing')",
+            [_HELD, run, list(accounts)],
+        )
 
 
 def _open_steps(cursor: Cursor, run: int) -> list[dict[str, Any]]:
@@ -90,23 +134,32 @@ def _open_steps(cursor: Cursor, run: int) -> list[dict[str, Any]]:
     ).fetchall()
 
 
-def _verdicts(
-    run: StoredRun, open_steps: list[dict[str, Any]], airflow: AirflowView
-) -> dict[int, tuple[str, str]]:
+def _ask(
+    run: StoredRun, open_steps: list[dict[str, Any]], airflow: AirflowView, *, is_gone: bool
+) -> _Findings:
+    found = _Findings()
     state = airflow.run_state(run.dag_id, run.run_id)
     if state is None:
-        return {step["id"]: ("cancelled", _RUN_GONE) for step in open_steps}
+        found.verdicts = {step["id"]: ("cancelled", _RUN_GONE) for step in open_steps}
+        return found
     tasks = airflow.task_states(run.dag_id, run.run_id)
-    verdicts = {}
+    moving = set()
     for step in open_steps:
         task = f"{AccountRef.from_conn_id(step['account']).group_id}.sync"
         # A mapped task that never got as far as being expanded has a single instance without an index.
-        ended = tasks.get(f"{task}_{step['unit_index']}", tasks.get(task))
-        if ended in _ENDED_TASK:
-            verdicts[step["id"]] = ("failed", _WHY[ended])
+        now = tasks.get(f"{task}_{step['unit_index']}", tasks.get(task))
+        if now in _ENDED_TASK:
+            found.verdicts[step["id"]] = ("failed", _WHY[now])
         elif state in _ENDED_RUN:
-            verdicts[step["id"]] = ("failed", _RUN_OVER)
-    return verdicts
+            found.verdicts[step["id"]] = ("failed", _RUN_OVER)
+        elif now in _MOVING_TASK:
+            moving.add(step["account"])
+        elif is_gone:
+            found.verdicts[step["id"]] = ("cancelled", _SCHEDULE_GONE)
+    left = {step["account"] for step in open_steps if step["id"] not in found.verdicts} - moving
+    if left and airflow.is_paused(run.dag_id):
+        found.held = left
+    return found
 
 
 def _close_step(cursor: Cursor, step: Mapping[str, Any], status: str, reason: str) -> None:
@@ -156,7 +209,7 @@ per_kind AS (
         'updated', sum(s.rows_updated), 'unchanged', sum(s.rows_unchanged), 'outdated', sum(s.rows_outdated),
         'rejected', sum(s.rows_rejected), 'vanished', sum(s.rows_vanished)) AS figures
     FROM data_sync.sync_log_steps s JOIN data_sync.sync_logs l ON l.id = s.log_id
-    WHERE l.sync_run = %(run)s GROUP BY s.log_id, s.kind
+    WHERE l.sync_run = %(run)s AND l.kind <> 'check' GROUP BY s.log_id, s.kind
 ),
 counts AS (SELECT log_id, jsonb_object_agg(kind, figures) AS counts FROM per_kind GROUP BY log_id),
 warned AS (

@@ -145,6 +145,15 @@ def claim(cursor: Cursor, place: Place, *, holder: str) -> Step:
     )
 
 
+def refusal_of(cursor: Cursor, step: Step) -> str | None:
+    """Return why ``open_run`` said that this account may not be read, or ``None``."""
+    row = one(
+        cursor.execute("SELECT metadata FROM data_sync.sync_logs WHERE id = %s", [step.log_id]).fetchone()
+    )
+    found: str | None = row["metadata"].get("refused")
+    return found
+
+
 @dataclass
 class Progress:
     """What a batch adds to its step. Counts of rows may be negative: a part that is read anew."""

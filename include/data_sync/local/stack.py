@@ -16,7 +16,7 @@ from data_sync.local.ports import LOOPBACK, require_free
 from data_sync.local.postgres import EmbeddedPostgres
 from data_sync.local.prepare import SANDBOX_URL
 from data_sync.local.processes import STOP_SIGNALS, adopt_orphans, end_descendants
-from data_sync.local.rest import AirflowApi
+from data_sync.local.rest import LocalAirflowApi
 from data_sync.local.services import Service, Services
 from data_sync.local.settings import Layout
 
@@ -42,7 +42,7 @@ class Stack:
         self.secrets: Secrets = layout.home.prepare()
         self.postgres = EmbeddedPostgres(layout.home.postgres, settings_of_postgres)
         self.services = Services(layout.home.logs)
-        self.api = AirflowApi(layout.url)
+        self.api = LocalAirflowApi(layout.url)
         self.env: dict[str, str] = {}
 
     def start(self, say: Say) -> None:

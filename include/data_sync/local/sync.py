@@ -11,14 +11,12 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row, dict_row
 
+from data_sync.airflow_api import AirflowApi
 from data_sync.local.errors import LocalError
-from data_sync.local.rest import AirflowApi
 
 #: Seconds that a DAG gets to appear, and a run gets to end.
 _DAG_SECONDS = 90.0
 _RUN_SECONDS = 300.0
-
-_ENDED = ("success", "failed")
 
 
 @dataclass(frozen=True)
@@ -102,12 +100,12 @@ class SyncRunner:
         """
         started = time.monotonic()
         run_id = self._api.trigger(dag_id, conf)
-        while (state := self._api.run_state(dag_id, run_id)) not in _ENDED:
+
+        def look() -> None:
             self._require_alive()
-            if time.monotonic() - started > _RUN_SECONDS:
-                raise LocalError(f"The run {run_id} of {dag_id} does not end: look at it in Airflow.")
             show(self._progress(dag_id, run_id))
-            time.sleep(0.25)
+
+        state = self._api.wait_for_run(dag_id, run_id, seconds=_RUN_SECONDS, between=look)
         kinds = self._progress(dag_id, run_id)
         show(kinds)
         first, last = self._range(dag_id, run_id)

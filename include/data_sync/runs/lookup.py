@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from data_sync.database import Cursor
+from data_sync.database import Cursor, one
 from data_sync.schedules.model import Schedule
 
 
@@ -27,6 +27,7 @@ class StoredRun:
     units: list[dict[str, Any]]
     state: str
     refusal: str | None
+    retry_of: int | None
 
     @property
     def schedule(self) -> Schedule:
@@ -36,7 +37,7 @@ class StoredRun:
 
 _SELECT = """
 SELECT id, dag_id, run_id, kind, schedule_key, schedule_name, requested_by, anchor, timezone, definition,
-       units, state, refusal
+       units, state, refusal, retry_of
 FROM data_sync.sync_runs
 """
 
@@ -45,6 +46,11 @@ def find_run(cursor: Cursor, dag_id: str, run_id: str) -> StoredRun | None:
     """Return the stored run of an Airflow run, or ``None`` before its first ``open_run``."""
     row = cursor.execute(_SELECT + "WHERE dag_id = %s AND run_id = %s", [dag_id, run_id]).fetchone()
     return StoredRun(**row) if row else None
+
+
+def find_run_by_id(cursor: Cursor, run: int) -> StoredRun:
+    """Return a stored run that a log or a lease names."""
+    return StoredRun(**one(cursor.execute(_SELECT + "WHERE id = %s", [run]).fetchone()))
 
 
 def open_runs(cursor: Cursor) -> list[StoredRun]:

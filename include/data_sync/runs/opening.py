@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from data_sync.accounts import mirror_unknown, require_permission
+from data_sync.accounts import mirror_unknown, refused_accounts
 from data_sync.database import Cursor, Database, now, one
-from data_sync.errors import AccountRefusedError
 from data_sync.runs import guard
 from data_sync.runs.request import RunKind, RunRequest
-from data_sync.schedules.planning import WorkUnit, plan_units
+from data_sync.schedules.planning import plan_units
 
 
 class RunWaitsError(Exception):
@@ -38,11 +37,12 @@ class OpenedRun:
 
 
 def open_run(
-    db: Database, request: RunRequest, *, refused_accounts: Mapping[str, str] | None = None
+    db: Database, request: RunRequest, *, missing_accounts: Mapping[str, str] | None = None
 ) -> OpenedRun:
     """Open a run, or say why it does no work.
 
-    :param refused_accounts: account to the reason why it may not be read; its log fails with it.
+    :param missing_accounts: account to the reason why it cannot be read; its log fails with it, as does
+        that of an account which the run's author may not use.
     :raises RunWaitsError: while another run holds the schedule's lease.
     """
     with db.transaction() as cursor:
@@ -56,21 +56,11 @@ def open_run(
             "UPDATE data_sync.sync_runs SET state = 'open', closed_at = NULL, refusal = %s WHERE id = %s",
             [refusal, run["id"]],
         )
-        refused = {**_forbidden(cursor, request), **(refused_accounts or {})}
+        wanted = [ref.conn_id for ref in request.schedule.networks]
+        forbidden = refused_accounts(cursor, wanted, user=request.author, trusted=request.trusted)
+        refused = {**forbidden, **(missing_accounts or {})}
         _make_logs(cursor, run["id"], request, units, refusal, refused)
     return OpenedRun(run["id"], units, refusal)
-
-
-def _forbidden(cursor: Cursor, request: RunRequest) -> dict[str, str]:
-    """Return the accounts that the run's author may not use, each with what to do about it."""
-    author = request.owner or request.requested_by
-    refused = {}
-    for account in (ref.conn_id for ref in request.schedule.networks):
-        try:
-            require_permission(cursor, account, user=author, trusted=request.trusted)
-        except AccountRefusedError as error:
-            refused[account] = str(error)
-    return refused
 
 
 def _refusal(
@@ -85,13 +75,17 @@ def _refusal(
 
 def _insert_or_lock(cursor: Cursor, request: RunRequest) -> dict[str, Any]:
     days = request.schedule.days(request.anchor)
-    units = plan_units(request.schedule.sync_type, days, backfill=request.kind is RunKind.BACKFILL)
+    units = request.units
+    if units is None:
+        backfill = request.kind is RunKind.BACKFILL
+        planned = plan_units(request.schedule.sync_type, days, backfill=backfill)
+        units = tuple(unit.to_dict() for unit in planned)
     cursor.execute(
         """
         INSERT INTO data_sync.sync_runs (dag_id, run_id, schedule_key, schedule_name, kind, requested_by,
-            anchor, timezone, sync_type, range_name, first_day, last_day, definition, units)
+            anchor, timezone, sync_type, range_name, first_day, last_day, definition, units, retry_of)
         VALUES (%(dag_id)s, %(run_id)s, %(schedule_key)s, %(name)s, %(kind)s, %(requested_by)s, %(anchor)s,
-            %(zone)s, %(sync_type)s, %(range)s, %(first)s, %(last)s, %(definition)s, %(units)s)
+            %(zone)s, %(sync_type)s, %(range)s, %(first)s, %(last)s, %(definition)s, %(units)s, %(retry_of)s)
         ON CONFLICT (dag_id, run_id) DO NOTHING
         """,
         {
@@ -108,7 +102,8 @@ def _insert_or_lock(cursor: Cursor, request: RunRequest) -> dict[str, Any]:
             "first": days.first,
             "last": days.last,
             "definition": json.dumps(request.definition),
-            "units": json.dumps([unit.to_dict() for unit in units]),
+            "units": json.dumps(units),
+            "retry_of": request.retry_of,
         },
     )
     # A run that was opened before keeps its range, units and definition.
@@ -158,7 +153,7 @@ def _make_logs(
     request: RunRequest,
     units: Sequence[Mapping[str, Any]],
     refusal: str | None,
-    refused_accounts: Mapping[str, str],
+    refused: Mapping[str, str],
 ) -> None:
     accounts = {ref.conn_id: ref.network for ref in request.schedule.networks}
     mirror_unknown(cursor, accounts)
@@ -187,9 +182,7 @@ def _make_logs(
                     "requested_by": request.requested_by,
                     "status": "skipped" if refusal else "pending",
                     "reason": refusal,
-                    "metadata": json.dumps(
-                        {"refused": refused_accounts[account]} if account in refused_accounts else {}
-                    ),
+                    "metadata": json.dumps({"refused": refused[account]} if account in refused else {}),
                 },
             ).fetchone()
         )
@@ -197,8 +190,7 @@ def _make_logs(
 
 
 def _make_steps(cursor: Cursor, log: int, units: Sequence[Mapping[str, Any]]) -> None:
-    for data in units:
-        unit = WorkUnit.from_dict(data)
+    for unit in units:
         cursor.execute(
             """
             INSERT INTO data_sync.sync_log_steps AS s
@@ -210,11 +202,11 @@ def _make_steps(cursor: Cursor, log: int, units: Sequence[Mapping[str, Any]]) ->
             """,
             {
                 "log": log,
-                "index": unit.index,
-                "kind": unit.kind.value,
-                "label": unit.label,
-                "first": unit.first,
-                "last": unit.last,
-                "filter": "occurred" if unit.first else None,
+                "index": unit["index"],
+                "kind": unit["kind"],
+                "label": unit["label"],
+                "first": unit.get("first"),
+                "last": unit.get("last"),
+                "filter": "occurred" if unit.get("first") else None,
             },
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -21,6 +22,10 @@ class RunKind(StrEnum):
     """Past days are read again; the dated kinds only."""
     QUICK_SYNC = "quick_sync"
     """A one-off sync without a schedule."""
+    RETRY = "retry"
+    """What failed of a log is read again."""
+    CHECK = "check"
+    """Accounts are asked what their credentials can read; no row is stored."""
 
     @property
     def is_counted(self) -> bool:
@@ -35,7 +40,11 @@ class RunRequest:
     :param anchor: the logical date where there is one, else run-after (aware): named ranges are seen
         from it, so a retry after midnight reads the same days.
     :param schedule_key: ``None`` for a plain quick sync.
+    :param author: whose permission to use the accounts counts: the owner of a schedule, else who asked.
+    :param trusted: whether the author may use every account: git's schedules, and admins.
     :param next_tick: when the schedule runs next by itself; a scheduled run gives up waiting then.
+    :param units: the units of work where the schedule's own words do not give them.
+    :param retry_of: the log that is read again.
     """
 
     dag_id: str
@@ -45,9 +54,11 @@ class RunRequest:
     requested_by: str | None
     schedule: Schedule
     schedule_key: str | None
-    owner: str | None = None
+    author: str | None = None
     trusted: bool = True
     next_tick: datetime | None = None
+    units: tuple[Mapping[str, object], ...] | None = None
+    retry_of: int | None = None
 
     @property
     def definition(self) -> dict[str, Any]:

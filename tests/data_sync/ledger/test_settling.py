@@ -264,3 +264,54 @@ def test_every_open_run_is_found(db: Database) -> None:
         found = open_runs(cursor)
     assert [run.run_id for run in found] == ["r0", "r2"]
     assert settle(db, found[0], Airflow(None)).is_closed
+
+
+@pytest.mark.parametrize("task", ["scheduled", "up_for_retry", "up_for_reschedule", None])
+def test_what_a_pause_holds_back_is_shown_as_held_and_goes_on_afterwards(db: Database, task: str) -> None:
+    run = opened(db)
+    finish(db, claim(db, "r1", 0), is_complete=True)
+    claim(db, "r1", 1)
+    airflow = Airflow("running", paused=True, admitad__sync_1=task)
+    settled = settle_run(db, "r1", airflow)
+    assert (settled.is_closed, settled.statuses) == (False, {ACCOUNT: "held"})
+    assert log(db)["reason"].startswith("held by pause")
+    assert statuses(db, run) == ["completed", "processing", "pending"]
+    assert settle_run(db, "r1", Airflow("running", admitad__sync_1=task)).statuses == {ACCOUNT: "processing"}
+    settle_run(db, "r1", airflow)
+    claim(db, "r1", 1)
+    assert (log(db)["status"], log(db)["reason"]) == ("processing", None)
+
+
+@pytest.mark.parametrize("task", ["running", "queued", "restarting"])
+def test_a_pause_does_not_hide_a_unit_that_still_runs(db: Database, task: str) -> None:
+    opened(db)
+    claim(db, "r1", 0)
+    settled = settle_run(db, "r1", Airflow("running", paused=True, admitad__sync_0=task))
+    assert settled.statuses == {ACCOUNT: "processing"}
+
+
+def test_a_paused_run_whose_units_have_all_ended_is_settled(db: Database) -> None:
+    opened(db)
+    for unit in range(3):
+        finish(db, claim(db, "r1", unit), is_complete=True)
+    settled = settle_run(db, "r1", Airflow("running", paused=True))
+    assert (settled.is_closed, settled.statuses) == (True, {ACCOUNT: "completed"})
+
+
+def test_deleting_a_schedule_ends_what_it_had_queued_and_nothing_that_runs(db: Database) -> None:
+    request = make_request("r1", THREE, schedule_key="daily")
+    run = open_run(db, request).id
+    with db.transaction() as cursor:
+        cursor.execute(
+            "INSERT INTO data_sync.sync_schedules (key, source, name, definition, definition_hash, "
+            "deleted_at) VALUES ('daily', 'yaml', 'Daily', '{}', '', clock_timestamp())"
+        )
+    claim(db, "r1", 0)
+    assert not settle_run(db, "r1", Airflow("running", admitad__sync_0="running")).is_closed
+    assert statuses(db, run) == ["processing", "cancelled", "cancelled"]
+    with db.transaction() as cursor:
+        cursor.execute("UPDATE data_sync.sync_log_steps SET status = 'completed' WHERE unit_index = 0")
+    settled = settle_run(db, "r1", Airflow("running"))
+    assert (settled.is_closed, settled.statuses) == (True, {ACCOUNT: "cancelled"})
+    assert "The schedule was deleted" in log(db)["reason"]
+    assert rows(db, "SELECT * FROM data_sync.schedule_leases") == []

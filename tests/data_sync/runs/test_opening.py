@@ -122,7 +122,7 @@ def test_settling_a_run_whose_tasks_died_frees_the_lease(db: Database) -> None:
 
 def test_a_refused_account_fails_alone(db: Database) -> None:
     schedule = make_schedule(networks=["admitad", "admitad:shop2"])
-    open_run(db, make_request("r1", schedule), refused_accounts={"admitad_shop2": "There is no connection."})
+    open_run(db, make_request("r1", schedule), missing_accounts={"admitad_shop2": "There is no connection."})
     found = rows(db, "SELECT account, metadata FROM data_sync.sync_logs ORDER BY account")
     assert [row["metadata"] for row in found] == [{}, {"refused": "There is no connection."}]
 
@@ -131,7 +131,7 @@ def test_an_author_may_only_use_the_accounts_that_were_granted(db: Database) -> 
     with db.transaction() as cursor:
         accounts.grant(cursor, "admitad_default", "ann")
     schedule = make_schedule(networks=["admitad", "admitad:shop2"])
-    open_run(db, make_request("r1", schedule, owner="ann", trusted=False))
+    open_run(db, make_request("r1", schedule, author="ann", trusted=False))
     found = rows(
         db, "SELECT account, metadata ->> 'refused' AS refused FROM data_sync.sync_logs ORDER BY account"
     )

@@ -1,0 +1,175 @@
+"""What a quick sync's conf asks for, and whose permissions count (fixed words of ``quick_sync``)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from data_sync import accounts
+from data_sync.checking import CHECK
+from data_sync.dag.names import QUICK_SYNC
+from data_sync.dag.people import is_trusted
+from data_sync.dag.requests import CONF_WORDS, request_of
+from data_sync.database import Database
+from data_sync.errors import ConfigError
+from data_sync.runs.opening import open_run
+from data_sync.runs.request import RunKind, RunRequest
+from data_sync.schedules.model import Schedule
+from tests.data_sync.kit import Airflow, claim, make_request, make_schedule, rows, settle_run
+
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def airflow_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An Airflow whose simple auth manager knows an admin and somebody else."""
+    monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "boss:admin,bob:user")
+
+
+def ask(db: Database, conf: dict[str, Any], user: str | None = "boss", run_id: str = "q1") -> RunRequest:
+    """What ``open_run`` of a quick sync is told by Airflow."""
+    dag_run = SimpleNamespace(
+        dag_id=QUICK_SYNC,
+        run_id=run_id,
+        conf=conf,
+        logical_date=None,
+        run_after=NOON,
+        run_type=SimpleNamespace(value="manual"),
+        triggering_user_name=user,
+    )
+    return request_of({"dag_run": dag_run}, db)  # type: ignore[typeddict-item]
+
+
+def store(db: Database, owner: str | None = None, source: str = "postgres", **words: Any) -> Schedule:
+    schedule = make_schedule(**{"interval": "1d", **words})
+    with db.transaction() as cursor:
+        cursor.execute(
+            "INSERT INTO data_sync.sync_schedules (key, source, owner, name, definition, definition_hash) "
+            "VALUES ('daily', %s, %s, 'Daily', %s::jsonb, 'x')",
+            [source, owner, schedule.model_dump_json(by_alias=True, exclude_none=True)],
+        )
+    return schedule
+
+
+def test_a_plain_quick_sync_reads_today_with_the_permissions_of_who_asked(db: Database) -> None:
+    request = ask(db, {"networks": ["admitad:shop2"]}, user="bob")
+    assert (request.kind, request.schedule_key, request.schedule.date_range) == ("quick_sync", None, "today")
+    assert (request.author, request.trusted) == ("bob", False)
+    opened = open_run(db, request)
+    (log,) = rows(db, "SELECT metadata FROM data_sync.sync_logs")
+    assert "bob may not use the account admitad_shop2" in log["metadata"]["refused"]
+    assert "data-sync accounts grant admitad_shop2 bob" in log["metadata"]["refused"]
+    assert opened.units
+
+
+@pytest.mark.parametrize(
+    ("conf", "message"),
+    [
+        ({"network": ["admitad"]}, "does not know the word 'network': write networks"),
+        ({"networks": ["admitat"]}, "write admitad"),
+        ({"networks": []}, "networks"),
+        ({"schedule": "nowhere"}, "There is no schedule 'nowhere'"),
+        ({"check": True, "from": "2026-03-01"}, "A check takes no from"),
+        ({"log": "seven"}, '{"log": 123}'),
+        ({"log": 7, "networks": ["admitad"]}, '{"log": 123}'),
+        ({"log": 7}, "There is no log 7"),
+        ({"check": True}, "No account is known yet"),
+    ],
+)
+def test_what_cannot_be_understood_says_what_to_write(db: Database, conf: dict, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        ask(db, conf)
+    assert message in str(caught.value)
+
+
+def test_the_words_of_the_conf_are_those_of_the_trigger_form() -> None:
+    from data_sync.dag.quick_sync import build_quick_sync
+
+    assert set(build_quick_sync(["admitad_default"]).params) == set(CONF_WORDS)
+
+
+def test_running_a_schedule_uses_its_owners_permissions_unless_other_accounts_are_named(db: Database) -> None:
+    store(db, owner="ann")
+    with db.transaction() as cursor:
+        accounts.grant(cursor, "admitad_default", "ann")
+    now = ask(db, {"schedule": "daily"}, user="bob")
+    assert (now.kind, now.author, now.trusted, now.schedule_key) == (RunKind.RUN_NOW, "ann", False, "daily")
+    other = ask(db, {"schedule": "daily", "networks": ["admitad:shop2"]}, user="bob")
+    assert (other.author, other.trusted) == ("bob", False)
+    past = ask(db, {"schedule": "daily", "from": "2026-02-01", "to": "2026-02-03"})
+    assert (past.kind, past.schedule.date_range, past.author) == (RunKind.BACKFILL, "custom", "ann")
+
+
+def test_schedules_kept_in_git_may_use_every_account(db: Database) -> None:
+    store(db, source="yaml")
+    assert ask(db, {"schedule": "daily"}, user="bob").trusted
+
+
+@pytest.mark.parametrize(
+    ("user", "trusted"), [("boss", True), ("bob", False), ("anna", True), (None, True), ("", False)]
+)
+def test_admins_may_use_every_account(
+    monkeypatch: pytest.MonkeyPatch, user: str | None, trusted: bool
+) -> None:
+    monkeypatch.setenv("AIRFLOW__DATA_SYNC__ADMINS", "anna, omar")
+    assert is_trusted(user) == trusted
+
+
+def test_without_the_simple_auth_manager_only_named_admins_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    manager = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
+    monkeypatch.setenv("AIRFLOW__CORE__AUTH_MANAGER", manager)
+    assert not is_trusted("boss")
+    monkeypatch.setenv("AIRFLOW__DATA_SYNC__ADMINS", "boss")
+    assert is_trusted("boss")
+
+
+def test_a_check_asks_every_known_account_once(db: Database) -> None:
+    with db.transaction() as cursor:
+        accounts.mirror_unknown(cursor, ["admitad_default", "admitad_shop2"])
+    request = ask(db, {"check": True})
+    assert [ref.conn_id for ref in request.schedule.networks] == ["admitad_default", "admitad_shop2"]
+    assert [unit["kind"] for unit in open_run(db, request).units] == [CHECK]
+
+
+def fail_a_log(db: Database) -> int:
+    """A run of three units, the first and the last of which fail."""
+    open_run(db, make_request("r1", make_schedule(sync_type="all"), schedule_key="daily"))
+    for unit, end in enumerate(("failed", "completed", "failed")):
+        step = claim(db, "r1", unit)
+        with db.transaction() as cursor:
+            cursor.execute("UPDATE data_sync.sync_log_steps SET status = %s WHERE id = %s", [end, step.id])
+    settle_run(db, "r1", Airflow("failed"))
+    return int(rows(db, "SELECT id FROM data_sync.sync_logs")[0]["id"])
+
+
+def test_reading_a_log_again_reads_what_had_failed_of_the_same_days(db: Database) -> None:
+    log = fail_a_log(db)
+    request = ask(db, {"log": log})
+    assert (request.kind, request.retry_of, request.schedule_key) == (RunKind.RETRY, log, "daily")
+    assert (request.author, request.trusted) == ("boss", True)
+    units = open_run(db, request).units
+    assert [(unit["index"], unit["kind"], unit["first"]) for unit in units] == [
+        (0, "purchases", "2026-03-01"),
+        (1, "coupons", None),
+    ]
+    again = ask(db, {"log": log}, run_id="q1")
+    assert again.units == request.units
+    assert again.retry_of is None or again.retry_of == log
+
+
+def test_a_log_is_read_again_once_at_a_time_until_it_ends_well(db: Database) -> None:
+    log = fail_a_log(db)
+    request = ask(db, {"log": log})
+    open_run(db, request)
+    with pytest.raises(ConfigError, match="being read again already"):
+        ask(db, {"log": log}, run_id="q2")
+    with db.transaction() as cursor:
+        cursor.execute("UPDATE data_sync.sync_logs SET status = 'failed'")
+    ask(db, {"log": log}, run_id="q2")
+    with db.transaction() as cursor:
+        cursor.execute("UPDATE data_sync.sync_logs SET status = 'completed' WHERE id = %s", [log])
+    with pytest.raises(ConfigError, match="only failed and cancelled logs"):
+        ask(db, {"log": log}, run_id="q2")
