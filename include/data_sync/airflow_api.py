@@ -84,6 +84,12 @@ class AirflowApi:
         """Return the state of a run in Airflow's words: queued, running, success or failed."""
         return str(read(self.send("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"))["state"])
 
+    def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Return what Airflow knows about the tasks of a run: id, map index, state, process id."""
+        found = read(self.send("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"))
+        tasks: list[dict[str, Any]] = found["task_instances"]
+        return tasks
+
     def wait_for_run(
         self, dag_id: str, run_id: str, *, seconds: float | None, between: Callable[[], None] = lambda: None
     ) -> str:

@@ -17,6 +17,8 @@ from data_sync.errors import AccountRefusedError, DatabaseError, DataSyncError
 from data_sync.ledger import steps
 from data_sync.ledger.steps import Step
 from data_sync.limiter import PostgresLimiter, load_hash_key
+from data_sync.runs import lease
+from data_sync.runs.lease import RunWaitsError
 from data_sync.runs.lookup import StoredRun, find_run
 from data_sync.schedules.planning import WorkUnit, network_days
 from data_sync.tokens import PostgresTokenStore
@@ -56,6 +58,7 @@ def run_sync(
 
     :raises NetworkError: when the network cannot be read; the step holds the reason.
     :raises WaitTooLongError: when the unit should go on later; the step is marked as waiting.
+    :raises RunWaitsError: while another run of the schedule is going.
     :raises DataSyncError: for a missing account, a run that is not open, or a unit taken by another.
     """
     with db.transaction() as cursor:
@@ -66,6 +69,8 @@ def run_sync(
         if steps.has_ended(cursor, place, task.round):
             # An earlier try had written its end, and its process was lost before Airflow heard of it.
             return
+        if (other := lease.claim(cursor, run.id, run.schedule_key)) is not None:
+            raise RunWaitsError(other["id"], other["run_id"])
         cursor.execute(
             "UPDATE data_sync.sync_runs SET state = 'open', closed_at = NULL "
             "WHERE id = %s AND state <> 'open'",

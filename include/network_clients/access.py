@@ -9,22 +9,22 @@ from network_clients.interface import AccessReport
 from network_clients.records import Kind
 
 
-def probe(questions: Mapping[Kind, Callable[[], object]], notes: tuple[str, ...] = ()) -> AccessReport:
-    """Ask one question per kind and report which ones were answered.
+def probe(questions: Mapping[tuple[Kind, ...], Callable[[], object]]) -> AccessReport:
+    """Ask questions and report which kinds were answered.
 
-    :param questions: sends a small request for the kind.
+    :param questions: by the kinds that its answer holds, what sends a small request.
     :raises NetworkError: when nothing can be read, and for trouble that says nothing about access.
     """
     readable: list[Kind] = []
     missing: dict[Kind, str] = {}
     last: NetworkError | None = None
-    for kind, ask in questions.items():
+    for kinds, ask in questions.items():
         try:
             ask()
-            readable.append(kind)
+            readable += kinds
         except (ScopeMissingError, RequestRefusedError) as error:
-            missing[kind] = error.user_message
+            missing |= dict.fromkeys(kinds, error.user_message)
             last = error
     if last is not None and not readable:
         raise last
-    return AccessReport(readable=tuple(readable), missing=missing, notes=notes)
+    return AccessReport(readable=tuple(readable), missing=missing)

@@ -51,6 +51,9 @@ class Field:
 
     :param name: ``login``, ``password``, ``host`` for Airflow's own columns, else a key of the
         connection's extra. A secret extra must have a name that Airflow's masker treats as sensitive.
+    :param choices: the values that it can have; any, where none are given.
+    :param selects_rows: whether another value may find other rows. Where it does, rows that were read with
+        the value before are not taken for vanished; a pace, for instance, decides nothing of the kind.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Field:
     required: bool = True
     default: str | None = None
     choices: tuple[str, ...] = ()
+    selects_rows: bool = True
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,9 @@ class NetworkFacts:
     :param reports_status: ``False`` where rows have no status at all.
     :param edge_overlap_days: days read beyond both ends of a range, where the zone or the
         inclusiveness of the filter is not certain.
+    :param reread_field: the account's field that says how many whole months before the current one are
+        read again each day, where no filter tells which rows have changed (see
+        :attr:`network_clients.interface.NetworkClient.reread_months`).
     :param notes: what is uncertain, in sentences for people.
     """
 
@@ -141,6 +148,7 @@ class NetworkFacts:
     horizon_days: int = 180
     max_parallel: int = 4
     settles_after_days: int = 90
+    reread_field: str | None = None
     docs_url: str = ""
     notes: tuple[str, ...] = ()
 

@@ -8,7 +8,7 @@ slices that a fresh process could not rebuild from the slice and the cursor.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import ClassVar, Protocol
@@ -17,8 +17,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from network_clients.errors import NotConfiguredError
-from network_clients.facts import Filter, Limit, NetworkFacts
+from network_clients.facts import Field, Filter, Limit, NetworkFacts
 from network_clients.records import Kind, Page, Traffic
+
+_DAY = timedelta(days=1)
+
+#: More months than this are no trailing window but a backfill.
+_MOST_MONTHS = 24
 
 
 @dataclass(frozen=True)
@@ -72,12 +77,15 @@ class ReadRequest:
 
     :param start: first calendar day in the **network's** zone, inclusive; ``None`` for a snapshot.
     :param end: last calendar day in the network's zone, inclusive; ``None`` for a snapshot.
+    :param earlier: days before ``start``, ascending, that are read again after it because their rows may
+        have changed (see :attr:`NetworkClient.reread_months`).
     """
 
     kind: Kind
     start: date | None = None
     end: date | None = None
     by: Filter = Filter.OCCURRED
+    earlier: tuple[date, ...] = ()
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,14 +127,19 @@ class NetworkClient(ABC):
         self.requests = 0
         #: Seconds spent waiting for the limiter so far.
         self.waited = 0.0
+        #: How many whole months before the current one are read again each day; ``None`` for no day at all.
+        #: For networks whose rows change without any filter that tells which ones have.
+        self.reread_months = self._reread_months()
 
     def setting(self, name: str) -> str:
         """Return the value of a field, its declared default when the account leaves it empty.
 
-        :raises NotConfiguredError: when a required field is empty.
+        :raises NotConfiguredError: when a required field is empty, or holds none of its choices.
         """
-        declared = next(item for item in self.facts.fields if item.name == name)
+        declared = self._field(name)
         value = (self.credentials.values.get(name) or "").strip()
+        if value and declared.choices and value not in declared.choices:
+            raise self.unusable(name, f"Choose one of: {', '.join(declared.choices)}.")
         if value:
             return value
         if declared.default is not None:
@@ -139,6 +152,33 @@ class NetworkClient(ABC):
                 operation="settings",
             )
         return ""
+
+    def whole_setting(self, name: str, least: int, most: int) -> int:
+        """Return the value of a field that is a whole number.
+
+        :raises NotConfiguredError: when it is none, or not from ``least`` to ``most``.
+        """
+        value = self.setting(name)
+        if value.isascii() and value.isdigit() and least <= int(value) <= most:
+            return int(value)
+        raise self.unusable(name, f"Write a whole number from {least} to {most}.")
+
+    def unusable(self, name: str, advice: str) -> NotConfiguredError:
+        """Build the error of a field whose value cannot be used; a secret's value is not in it.
+
+        :param advice: what to write instead, in a sentence.
+        """
+        declared = self._field(name)
+        shown = "" if declared.secret else f" {(self.credentials.values.get(name) or '').strip()[:40]!r}"
+        return NotConfiguredError(
+            f"The value{shown} of {declared.label} in the connection {self.credentials.account} cannot be "
+            f"used. {advice}",
+            network=self.facts.slug,
+            operation="settings",
+        )
+
+    def _field(self, name: str) -> Field:
+        return next(item for item in self.facts.fields if item.name == name)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -154,6 +194,19 @@ class NetworkClient(ABC):
                 operation="settings",
             ) from error
 
+    def _reread_months(self) -> int | None:
+        name = self.facts.reread_field
+        if name is None or self.setting(name).lower() == "off":
+            return None
+        try:
+            return self.whole_setting(name, 0, _MOST_MONTHS)
+        except NotConfiguredError:
+            raise self.unusable(name, f"Write a number from 0 to {_MOST_MONTHS}, or off.") from None
+
+    def longest_window(self, kind: Kind) -> int | None:
+        """Return how many days one request may cover; ``None`` for any number."""
+        return self.facts.kinds[kind].max_days
+
     @abstractmethod
     def check(self) -> AccessReport:
         """Ask the network what this account's credentials can read.
@@ -162,20 +215,19 @@ class NetworkClient(ABC):
         """
 
     def slices(self, request: ReadRequest) -> Sequence[Slice]:
-        """Cut a unit of work into the paged lists that the network offers, oldest first.
+        """Cut a unit of work into the paged lists that the network offers.
 
-        The base cuts a dated request by the kind's ``max_days``; a snapshot is one slice.
+        The base cuts a dated request by :meth:`longest_window`, oldest days first and its earlier days after
+        all others, so that new rows are there soon; a snapshot is one slice.
         """
         if request.start is None or request.end is None:
             return [Slice(key=request.kind.value)]
-        longest = self.facts.kinds[request.kind].max_days or (request.end - request.start).days + 1
-        found = []
-        day = request.start
-        while day <= request.end:
-            last = min(day + timedelta(days=longest - 1), request.end)
-            found.append(Slice(key=f"{request.by}:{day}..{last}", start=day, end=last, by=request.by))
-            day = last + timedelta(days=1)
-        return found
+        longest = self.longest_window(request.kind)
+        spans = [*_spans(_days(request.start, request.end), longest), *_spans(request.earlier, longest)]
+        return [
+            Slice(key=f"{request.by}:{first}..{last}", start=first, end=last, by=request.by)
+            for first, last in spans
+        ]
 
     @abstractmethod
     def pages(self, kind: Kind, part: Slice, cursor: Mapping[str, object] | None = None) -> Iterator[Page]:
@@ -184,3 +236,18 @@ class NetworkClient(ABC):
         :raises NetworkError: see :mod:`network_clients.errors`.
         :raises WaitTooLongError: when the limiter refuses to sleep that long.
         """
+
+
+def _days(first: date, last: date) -> Iterator[date]:
+    return (first + timedelta(days=number) for number in range((last - first).days + 1))
+
+
+def _spans(days: Iterable[date], longest: int | None) -> list[tuple[date, date]]:
+    """Join days that follow each other, as many as one request may cover."""
+    spans: list[tuple[date, date]] = []
+    for day in days:
+        if spans and day == spans[-1][1] + _DAY and (day - spans[-1][0]).days != longest:
+            spans[-1] = (spans[-1][0], day)
+        else:
+            spans.append((day, day))
+    return spans

@@ -1,16 +1,39 @@
-"""From a network's list to pages of records: what every client with offsets shares."""
+"""From a network's list to pages of records: what clients with offsets, and with page numbers, share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 
-from network_clients.paging import OffsetPaging
+from network_clients.paging import OffsetPaging, PageNumberPaging
 from network_clients.records import Page
-from network_clients.rows import RowReader
+from network_clients.rows import Reading, RowReader
 
 Params = tuple[tuple[str, str], ...]
+
+
+class Reader(Protocol):
+    """Turns the items of a page into records; :class:`network_clients.rows.RowReader` is one."""
+
+    def read(self, rows: Sequence[msgspec.Raw]) -> Reading:
+        """Read all items of a page."""
+
+
+@dataclass(frozen=True)
+class NumberedPage:
+    """What a network sent for one page number.
+
+    :param per_page: the page size by the answer, whatever was asked for.
+    :param version: see :attr:`network_clients.records.Page.version`.
+    """
+
+    rows: Sequence[msgspec.Raw]
+    per_page: int | None = None
+    total: int | None = None
+    version: str | None = None
 
 
 def read_by_offset(
@@ -31,7 +54,7 @@ def read_by_offset(
         overlap = paging.overlap
         rows, total = ask(paging.params())
         again, fresh = reader.read(rows[:overlap]), reader.read(rows[overlap:])
-        items = again.items + fresh.items
+        items = (*again.items, *fresh.items)
         counted = paging.take(len(rows), total)
         yield Page(
             records=(*again.records, *fresh.records),
@@ -40,7 +63,32 @@ def read_by_offset(
             cursor=None if paging.cursor is None else {**cursor, **paging.cursor},
             counted=counted,
             total=total,
-            first_item=items[0] if items else None,
-            last_item=items[-1] if items else None,
+            items=items,
+            skipped=fresh.skipped,
             overlap=bool(overlap),
+        )
+
+
+def read_by_page(
+    ask: Callable[[int], NumberedPage], reader: Reader, *, cursor: Mapping[str, object]
+) -> Iterator[Page]:
+    """Read a list from a cursor to its end, page number by page number.
+
+    :param ask: sends the request for one page, counted from 1.
+    :param cursor: ``page`` (none: the first one).
+    """
+    paging = PageNumberPaging(page=int(str(cursor.get("page", 1))))
+    while not paging.done:
+        sent = ask(paging.page)
+        reading = reader.read(sent.rows)
+        paging.take(len(sent.rows), per_page=sent.per_page, total=sent.total)
+        yield Page(
+            records=tuple(reading.records),
+            rejected=tuple(reading.rejected),
+            cursor=paging.cursor,
+            items=tuple(reading.items),
+            counted=len(sent.rows) - reading.skipped,
+            skipped=reading.skipped,
+            total=sent.total,
+            version=sent.version,
         )

@@ -181,25 +181,39 @@ class RejectedRow(msgspec.Struct, frozen=True, kw_only=True):
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """One answer of a network, translated.
 
-    ``counted`` and ``total`` speak of the list that the network pages, which need not be the list of
-    records: a page of 50 campaigns may carry 400 coupons.
+    ``items``, ``counted``, ``total`` and ``version`` speak of the list that the network pages, which need
+    not be the list of records: a page of 50 campaigns may carry 400 coupons.
     """
 
     records: tuple[Record, ...]
     rejected: tuple[RejectedRow, ...] = ()
     cursor: Mapping[str, object] | None = None
     """Where the page after this one starts (JSON values only); ``None`` on the last page."""
+    items: tuple[str, ...] = ()
+    """What tells the items of the paged list on this page apart, in its order, the overlap included."""
     counted: int
     """How many items of the paged list this page holds, the overlap left out."""
+    skipped: int = 0
+    """How many items were left out besides, because they are no rows of this kind (a line of sums); the
+    network's total may hold them or not."""
     total: int | None = None
     """How many items the network says the list has; ``None`` where it does not say."""
-    first_item: str | None = None
-    """Key of the first item of the paged list on this page, overlap included."""
-    last_item: str | None = None
-    """Key of the last item of the paged list on this page."""
+    version: str | None = None
+    """A fingerprint of the whole list, where the network sends one with each page: another one than on
+    the page before means that the list has moved, the same one that it has not."""
     overlap: bool = False
-    """Whether the first item was asked for again on purpose: it must equal the ``last_item`` of the
-    page before, or the list has moved. The engine leaves it out of the counts."""
+    """Whether the first item was asked for again on purpose: it must equal the last one of the page
+    before, or the list has moved. The engine leaves it out of the counts."""
     capped: bool = False
     """Whether the network cut the list off at a cap, so that it cannot be complete."""
     warnings: tuple[str, ...] = ()
+
+    @property
+    def first_item(self) -> str | None:
+        """The first item of the paged list on this page; ``None`` on an empty one."""
+        return self.items[0] if self.items else None
+
+    @property
+    def last_item(self) -> str | None:
+        """The last item of the paged list on this page; ``None`` on an empty one."""
+        return self.items[-1] if self.items else None

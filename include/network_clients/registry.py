@@ -14,6 +14,7 @@ from network_clients.interface import NetworkClient
 #: Slug to package. Each package has ``facts.FACTS`` and ``client.CLIENT``.
 _PACKAGES = {
     "admitad": "network_clients.admitad",
+    "boostiny": "network_clients.boostiny",
 }
 
 

@@ -35,7 +35,8 @@ class Patience:
     :param first_pause: before the second attempt; doubles, with jitter, up to ``longest_pause``.
     :param refusals: "too many" answers in a row before giving up.
     :param first_gate: how long the gate stays closed when the network names no time; doubles with each
-        refusal in a row, up to the period of the limit.
+        refusal in a row, up to ``longest_gate``.
+    :param longest_gate: ``None`` for the period of the limit.
     """
 
     connect_timeout: float = 10.0
@@ -47,3 +48,4 @@ class Patience:
     longest_pause: float = 8.0
     refusals: int = 4
     first_gate: float = 10.0
+    longest_gate: float | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -12,12 +12,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from network_clients import values
-from network_clients.records import Money, Record, RejectedRow
+from network_clients.records import CurrencySource, Money, Record, RejectedRow
 from network_clients.values import InvalidValueError
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 # Numbers arrive exactly as written: int or Decimal, never float.
 _VALUE = msgspec.json.Decoder(float_hook=Decimal)
+_ITEMS = msgspec.json.Decoder(list[msgspec.Raw] | None)
 _NULL = msgspec.Raw(b"null")
 
 
@@ -61,9 +62,15 @@ class Row:
         """Read an ISO 4217 code."""
         return values.currency_of(self.value(name), self._prefix + name)
 
-    def money(self, name: str, currency: str | None) -> Money | None:
-        """Read an amount in the currency that the row itself names."""
-        return values.money_of(self.value(name), currency, self._prefix + name)
+    def money(
+        self, name: str, currency: str | None, source: CurrencySource = CurrencySource.ROW
+    ) -> Money | None:
+        """Read an amount, in the currency that the row itself names unless another ``source`` does."""
+        return values.money_of(self.value(name), currency, self._prefix + name, source)
+
+    def count(self, name: str) -> int | None:
+        """Read a whole number, in whatever form it is written."""
+        return values.count_of(self.value(name), self._prefix + name)
 
     def moment(self, name: str) -> datetime | None:
         """Read a time as UTC."""
@@ -91,24 +98,53 @@ class Row:
         found = [item.get(inner) if isinstance(item, dict) else item for item in items]
         return tuple(text for item in found if (text := values.text_of(item, self._prefix + name)))
 
+    def children(self, name: str, **own: str) -> Iterator[msgspec.Raw]:
+        """Return the objects of an inner list as rows of their own.
+
+        :param own: fields of this row that each of them gets too: its new name there to its name here.
+        """
+        sent = bytes(self._fields.get(name, _NULL))
+        try:
+            items = _ITEMS.decode(sent) or []
+        except msgspec.ValidationError:
+            raise InvalidValueError(self._prefix + name, "is not a list") from None
+        added = {new: self._fields.get(old, _NULL) for new, old in own.items()}
+        for item in items:
+            try:
+                yield msgspec.Raw(msgspec.json.encode(_FIELDS.decode(item) | added))
+            except msgspec.ValidationError:
+                # No object: whoever reads it sets it aside.
+                yield item
+
 
 @dataclass
 class Reading:
     """What the rows of a page have become.
 
-    ``items`` holds for every row, in order, its id, or a digest of a row that has none.
+    ``items`` holds for every row, in order, its id, or a digest of a row that has none; ``skipped`` rows
+    are in none of the lists.
     """
 
     records: list[Record] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
     items: list[str] = field(default_factory=list)
+    skipped: int = 0
+
+    def reject(self, error: InvalidValueError, key: str | None, raw: bytes) -> None:
+        """Set a row aside."""
+        reason = f"{error.field or 'The row'} {error.reason}."
+        self.rejected.append(RejectedRow(reason=reason, field=error.field or None, key=key, raw=raw))
 
 
 class RowReader:
     """Turns the rows of one kind into records.
 
     :param id_field: the field that tells rows apart.
+    :param identify: builds what tells rows apart, where no single field does.
     :param withheld: fields of the network with personal data; they are null in everything that is kept.
+    :param volatile: fields that speak of the list and not of their row; they are null too, or a row would
+        change whenever another one appears.
+    :param skips: tells rows that are none of this kind, such as a line of sums.
     """
 
     def __init__(
@@ -117,12 +153,16 @@ class RowReader:
         zone: ZoneInfo,
         *,
         id_field: str = "id",
+        identify: Callable[[Row], str | None] | None = None,
         withheld: tuple[str, ...] = (),
+        volatile: tuple[str, ...] = (),
+        skips: Callable[[Row], bool] = lambda row: False,
     ) -> None:
         self._to_record = to_record
         self._zone = zone
-        self._id_field = id_field
-        self._withheld = withheld
+        self._identify = identify or (lambda row: row.text(id_field))
+        self._nulled = (*withheld, *volatile)
+        self._skips = skips
 
     def read(self, rows: Iterable[msgspec.Raw]) -> Reading:
         """Read all rows of a page."""
@@ -132,27 +172,71 @@ class RowReader:
             try:
                 row = self._row(raw)
                 raw = row.raw
-                key = row.text(self._id_field)
+                if self._skips(row):
+                    reading.skipped += 1
+                    continue
+                key = self._identify(row)
                 # Postgres' jsonb refuses the escape anywhere in the row, also in a field that nobody reads.
                 if b"\\u0000" in raw:
                     raise InvalidValueError("", "holds a NUL character, which no database text can hold")
                 reading.records.append(self._to_record(row))
             except InvalidValueError as error:
-                reason = f"{error.field or 'The row'} {error.reason}."
-                reading.rejected.append(
-                    RejectedRow(reason=reason, field=error.field or None, key=key, raw=raw)
-                )
-            reading.items.append(key or f"#{hashlib.blake2b(raw, digest_size=8).hexdigest()}")
+                reading.reject(error, key, raw)
+            reading.items.append(key or _digest(raw))
         return reading
 
     def _row(self, raw: bytes) -> Row:
         fields = _fields_of(raw, "")
-        present = [name for name in self._withheld if fields.get(name, _NULL) != _NULL]
+        present = [name for name in self._nulled if fields.get(name, _NULL) != _NULL]
         if present:
             # All other values are written back byte for byte, so amounts keep their digits.
             fields.update(dict.fromkeys(present, _NULL))
             raw = msgspec.json.encode(fields)
         return Row(raw, fields, self._zone)
+
+
+class InnerReader:
+    """Turns the rows that stand inside the rows of a list into records: coupons inside campaigns.
+
+    The items are the outer rows, since those are what the network pages. An outer row whose inside cannot
+    be read is set aside without a key: nobody knows which rows it held.
+
+    :param unfold: finds the inner rows of an outer one.
+    :param id_field: the field that tells outer rows apart.
+    """
+
+    def __init__(
+        self,
+        unfold: Callable[[Row], Iterable[msgspec.Raw]],
+        inner: RowReader,
+        zone: ZoneInfo,
+        *,
+        id_field: str = "id",
+    ) -> None:
+        self._unfold = unfold
+        self._inner = inner
+        self._zone = zone
+        self._id_field = id_field
+
+    def read(self, rows: Iterable[msgspec.Raw]) -> Reading:
+        """Read the inner rows of all rows of a page."""
+        reading = Reading()
+        for sent in rows:
+            raw, key = bytes(sent), None
+            try:
+                row = Row(raw, _fields_of(raw, ""), self._zone)
+                key = row.text(self._id_field)
+                found = self._inner.read(self._unfold(row))
+                reading.records += found.records
+                reading.rejected += found.rejected
+            except InvalidValueError as error:
+                reading.reject(error, None, raw)
+            reading.items.append(key or _digest(raw))
+        return reading
+
+
+def _digest(raw: bytes) -> str:
+    return f"#{hashlib.blake2b(raw, digest_size=8).hexdigest()}"
 
 
 def _fields_of(raw: bytes, name: str) -> dict[str, msgspec.Raw]:

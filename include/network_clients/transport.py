@@ -8,6 +8,7 @@ HTTP libraries hold URLs, and must not travel along as somebody's ``__context__`
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import logging
 import time
@@ -115,8 +116,8 @@ class Transport:
                 result: T = self._retrying()(self._attempt, request, decode)
                 return result
             except RateLimitedError as error:
-                limit = self._facts.limit(request.limit)
-                guess = min(self._patience.first_gate * 2 ** (refusals - 1), limit.per_seconds)
+                longest = self._patience.longest_gate or self._facts.limit(request.limit).per_seconds
+                guess = min(self._patience.first_gate * 2 ** (refusals - 1), longest)
                 self._close_gate(request, error.retry_after or guess, error.user_message)
                 if refusals >= self._patience.refusals:
                     raise
@@ -234,7 +235,13 @@ class Transport:
 
     def _identity(self, counts_by: tuple[str, ...]) -> str:
         # The address belongs to it: a sandbox does not use up the allowance at the real network.
-        return "|".join([self.base_url, *(self._values.get(name, "").strip() for name in counts_by)])
+        return "|".join([self.base_url, *map(self._counted, counts_by)])
+
+    def _counted(self, name: str) -> str:
+        """Return a field's value as it stands in an identity: of a secret, only a digest."""
+        value = self._values.get(name, "").strip()
+        is_secret = any(field.secret for field in self._facts.fields if field.name == name)
+        return hashlib.sha256(value.encode()).hexdigest() if is_secret else value
 
     def _say_call(self, request: Request, response: requests.Response, size: int, started: float) -> None:
         log.debug(

@@ -61,6 +61,19 @@ def decimal_of(value: object, field: str) -> Decimal | None:
     return number
 
 
+def count_of(value: object, field: str) -> int | None:
+    """Read a whole number from a JSON number or a string (``4``, ``"4"``, ``"4.0"``).
+
+    :raises InvalidValueError: for a fraction, and as :func:`decimal_of` does.
+    """
+    number = decimal_of(value, field)
+    if number is None:
+        return None
+    if number != number.to_integral_value():
+        raise InvalidValueError(field, f"is not a whole number: {_shown(value)}")
+    return int(number)
+
+
 def currency_of(value: object, field: str) -> str | None:
     """Read an ISO 4217 code in any letter case; ``None`` and blank text are ``None``.
 
@@ -75,8 +88,12 @@ def currency_of(value: object, field: str) -> str | None:
     return code
 
 
-def money_of(amount: object, currency: str | None, field: str) -> Money | None:
-    """Join an amount with the currency that its own row names; no amount gives ``None``.
+def money_of(
+    amount: object, currency: str | None, field: str, source: CurrencySource = CurrencySource.ROW
+) -> Money | None:
+    """Join an amount with its currency, which its own row names unless ``source`` says who else does.
+
+    No amount gives ``None``.
 
     :raises InvalidValueError: when there is an amount but no currency: none is ever invented.
     """
@@ -85,7 +102,7 @@ def money_of(amount: object, currency: str | None, field: str) -> Money | None:
         return None
     if currency is None:
         raise InvalidValueError("currency", "is missing, so the row's amounts have no meaning")
-    return Money(number, currency, CurrencySource.ROW)
+    return Money(number, currency, source)
 
 
 def day_of(value: object, field: str, zone: ZoneInfo) -> date:

@@ -41,11 +41,23 @@ class Gate:
         request = Request(scope, receive)
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         body = await request.body()
-        self._network.traffic.count(path)
-        broken = self._network.traffic.admit(self._network.caller(path, request.headers, body), path)
-        if broken and self._enforce:
-            await self._network.rate_limited()(scope, receive, send)
-            return
+        traffic = self._network.traffic
+        traffic.count(path)
+        caller = self._network.caller(path, request.headers, body)
+        with traffic.in_progress(caller):
+            if traffic.admit(caller, path) and self._enforce:
+                await self._refusal(caller)(scope, receive, send)
+            else:
+                await self._serve(scope, receive, send, path, body)
+
+    def _refusal(self, caller: str | None) -> Response:
+        answer = self._network.rate_limited()
+        seconds = self._network.traffic.retry_after(caller)
+        if seconds is not None:
+            answer.headers["Retry-After"] = str(seconds)
+        return answer
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, path: str, body: bytes) -> None:
         fault = self._faults.take(self._network.slug, path)
         if fault and fault.kind in _WAITING and not await _wait(receive, fault.seconds):
             return

@@ -24,8 +24,8 @@ from data_sync.database import Database
 from data_sync.errors import AccountRefusedError, DataSyncError
 from data_sync.ledger.settle import settle
 from data_sync.ledger.steps import Place
+from data_sync.runs.lease import RunWaitsError
 from data_sync.runs.lookup import find_run, open_runs
-from data_sync.runs.opening import RunWaitsError
 from data_sync.runs.opening import open_run as open_stored_run
 from data_sync.schedules.accounts import AccountRef
 from data_sync.schedules.model import Schedule
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: How often a run asks whether the previous one of its schedule has ended.
+#: How often a run, or a unit of it, asks whether another run of its schedule has ended.
 _ASK_AGAIN = timedelta(seconds=20)
 
 
@@ -89,6 +89,9 @@ def sync(account: str, unit: dict[str, Any]) -> None:
     except WaitTooLongError as wait:
         log.info("%s. The slot is free until then.", wait)
         raise AirflowRescheduleException(wait.until) from None
+    except RunWaitsError as waits:
+        log.info("%s Asking again in %s s.", waits, _ASK_AGAIN.seconds)
+        raise AirflowRescheduleException(timezone.utcnow() + _ASK_AGAIN) from None
     except DataSyncError as error:
         raise AirflowFailException(str(error)) from error
 

@@ -24,8 +24,13 @@ class SliceState:
     """Cursor with which the last stored page was asked for."""
     next_cursor: dict[str, Any] | None = None
     total: int | None = None
+    version: str | None = None
+    """The list's own fingerprint, where the network sends one."""
     counted: int = 0
+    skipped: int = 0
     last_item: str | None = None
+    last_page: str | None = None
+    """Digest of the names on the last stored page."""
     since: str | None = None
     """When the first page was asked for, before the slice was ever begun again."""
     started_at: str | None = None
@@ -60,29 +65,50 @@ class SliceState:
             return False
         if page.overlap and item_of(page.first_item) != self.last_item:
             return True
-        return order is not Order.APPEND_STABLE and self.differs_in_total(page)
+        return order is not Order.APPEND_STABLE and self._says_otherwise(page)
 
-    def differs_in_total(self, page: Page) -> bool:
-        """Tell whether the network now names another total than before."""
-        return None not in (self.total, page.total) and page.total != self.total
+    def is_sure_of(self, page: Page, order: Order) -> bool:
+        """Tell whether a page certainly belongs to the same list as the pages before it."""
+        return order is Order.APPEND_STABLE or (page.version is not None and page.version == self.version)
+
+    def is_page_again(self, page: Page, digest: str) -> bool:
+        """Tell whether a page that is asked for again, and its list, are what they were.
+
+        :param digest: of the names on the page.
+        """
+        same = digest == self.last_page and item_of(page.last_item) == self.last_item
+        return same and not self._says_otherwise(page)
+
+    def _says_otherwise(self, page: Page) -> bool:
+        """Tell whether the network now names another total or fingerprint than before."""
+        pairs = ((self.total, page.total), (self.version, page.version))
+        return any(None not in pair and pair[0] != pair[1] for pair in pairs)
 
     def is_miscounted(self, order: Order) -> bool:
         """Tell whether the items that came are not as many as the network says there are."""
         if self.total is None:
             return False
+        if self.counted + self.skipped < self.total:
+            return True
         # Rows that vanish behind the cursor of a growing list were read before they did.
-        return self.counted < self.total or (order is not Order.APPEND_STABLE and self.counted > self.total)
+        return order is not Order.APPEND_STABLE and self.counted > self.total
 
-    def take(self, page: Page, asked_with: dict[str, Any] | None, asked_at: str) -> None:
-        """Go on behind a page."""
+    def take(self, page: Page, asked_with: dict[str, Any] | None, asked_at: str, digest: str) -> None:
+        """Go on behind a page.
+
+        :param digest: of the names on the page.
+        """
         self.since = self.since or asked_at
         self.started_at = self.started_at or asked_at
         self.pages += 1
         self.page_cursor = asked_with
         self.next_cursor = dict(page.cursor) if page.cursor is not None else None
         self.total = self.total if page.total is None else page.total
+        self.version = page.version or self.version
         self.counted += page.counted
+        self.skipped += page.skipped
         self.last_item = item_of(page.last_item) or self.last_item
+        self.last_page = digest
         self.incomplete |= page.capped
         self.ended = page.cursor is None
 

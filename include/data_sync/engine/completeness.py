@@ -1,9 +1,9 @@
 """What a read from the first to the last page proves: which rows are gone, and how new the table is.
 
-While a list is read, the keys of each page are kept as 64-bit hashes beside the step. At the end of an
-undisturbed read they tell which stored rows of the same days were not found; those are marked, never
-removed (law 13). A read that was resumed, or whose list moved, proves nothing of the kind. Every read
-that reached the end of its list is noted per day, resumed or not: older answers may not undo it.
+At the end of an undisturbed read, the names that its pages held (:mod:`data_sync.engine.pages`) tell which
+stored rows of the same days were not found; those are marked, never removed (law 13). A read that was
+resumed, or whose list moved, proves nothing of the kind. Every read that reached the end of its list is
+noted per day, resumed or not: older answers may not undo it.
 """
 
 from __future__ import annotations
@@ -15,59 +15,6 @@ from data_sync.database import Cursor, one
 from data_sync.engine.batch import Source
 from data_sync.engine.tables import NO_DAY, KindTable, filter_of
 from network_clients.records import Kind, Traffic
-
-
-def remember_page(
-    cursor: Cursor, step_id: int, part: str, page: int, keys: Sequence[str], last_item: str | None
-) -> None:
-    """Keep the keys of a page, as hashes, until the unit ends."""
-    cursor.execute(
-        """
-        INSERT INTO data_sync.sync_step_pages (step_id, slice, page, last_item, key_hashes)
-        SELECT %(step)s, %(slice)s, %(page)s, %(last_item)s,
-               COALESCE(array_agg(hashtextextended(k, 0)), '{}') FROM unnest(%(keys)s::text[]) AS k
-        ON CONFLICT (step_id, slice, page) DO UPDATE
-            SET key_hashes = excluded.key_hashes, last_item = excluded.last_item
-        """,
-        {"step": step_id, "slice": part, "page": page, "keys": list(keys), "last_item": last_item},
-    )
-
-
-def seen_on_page(cursor: Cursor, step_id: int, part: str, page: int, keys: Sequence[str]) -> frozenset[str]:
-    """Return which of these keys were on a page that is stored already."""
-    cursor.execute(
-        """
-        SELECT asked.key FROM unnest(%(keys)s::text[]) AS asked(key)
-        JOIN data_sync.sync_step_pages p ON hashtextextended(asked.key, 0) = ANY(p.key_hashes)
-        WHERE p.step_id = %(step)s AND p.slice = %(slice)s AND p.page = %(page)s
-        """,
-        {"step": step_id, "slice": part, "page": page, "keys": list(keys)},
-    )
-    return frozenset(row["key"] for row in cursor)
-
-
-def is_same_page(cursor: Cursor, step_id: int, part: str, page: int, keys: Sequence[str]) -> bool:
-    """Tell whether a page that is asked for again holds the same rows as when it was stored."""
-    row = cursor.execute(
-        """
-        SELECT key_hashes @> asked.hashes AND asked.hashes @> key_hashes AS same
-        FROM data_sync.sync_step_pages,
-             (SELECT COALESCE(array_agg(hashtextextended(k, 0)), '{}') AS hashes
-              FROM unnest(%(keys)s::text[]) AS k) asked
-        WHERE step_id = %(step)s AND slice = %(slice)s AND page = %(page)s
-        """,
-        {"step": step_id, "slice": part, "page": page, "keys": list(keys)},
-    ).fetchone()
-    return bool(row and row["same"])
-
-
-def forget_pages(cursor: Cursor, step_id: int, part: str | None = None) -> None:
-    """Drop the remembered keys of a slice, or of the whole unit."""
-    cursor.execute(
-        "DELETE FROM data_sync.sync_step_pages WHERE step_id = %s AND slice = COALESCE(%s, slice)",
-        [step_id, part],
-    )
-
 
 # NOT IN, not NOT EXISTS: it is always one hash table of the keys, where the planner, which cannot know how
 # many an array holds, joins in nested loops.

@@ -1,11 +1,12 @@
 """Reading one unit of work: slice by slice, page by page, each page in one transaction.
 
 How a broken-off or moving list is handled (law 11): a list whose order is append-stable goes on at its
-cursor. Any other list is picked up by asking for the last stored page again; if that page and the
-total are what they were, the read goes on, else the slice starts again. A list that moves while it is
-read (the total changes, or the row that each page repeats from the one before is another one) is read
-again from its start, at most three times. That costs requests, never truth: rows are upserted, and a
-row that this unit has written counts once.
+cursor. Any other list is picked up by asking for the last stored page again; if that page, the total and
+the list's own fingerprint are what they were, the read goes on, else the slice starts again. A list that
+moves while it is read is read again from its start, at most three times. What shows it: the total or the
+fingerprint changes, or the row that each page repeats from the one before is another one; where pages
+repeat none, a row comes that was on an earlier page. That costs requests, never truth: rows are upserted,
+and a row that this unit has written counts once.
 """
 
 from __future__ import annotations
@@ -19,22 +20,26 @@ import msgspec
 from data_sync.database import Cursor, Database, now, storable
 from data_sync.engine import completeness
 from data_sync.engine.batch import Source, Stored, store_records
-from data_sync.engine.checkpoint import SliceState, UnitState, item_of
+from data_sync.engine.checkpoint import SliceState, UnitState
+from data_sync.engine.pages import (
+    count_before,
+    digest_of,
+    forget_pages,
+    names_of,
+    number_doubles,
+    remember_page,
+)
 from data_sync.engine.rejected import name_of, store_rejected
 from data_sync.engine.tables import TABLES, KindTable
+from data_sync.engine.warnings import DOUBLES, MOVED, unknown_words
 from data_sync.ledger import steps
 from data_sync.ledger.steps import Progress, Step
 from network_clients.facts import Filter, Order
 from network_clients.interface import NetworkClient, ReadRequest, Slice
-from network_clients.records import Page, Purchase, Record, Status
+from network_clients.records import Page
 
 #: How often a list that keeps moving is read before its rows are taken as they came.
 LONGEST_CHASE = 3
-
-_MOVED = (
-    "The list kept changing while it was read, so rows may be missing, and rows that vanished are not "
-    "marked this time. The next sync of these days reads it again."
-)
 
 
 class _ListMovedError(Exception):
@@ -67,8 +72,6 @@ class UnitReader:
         self.table: KindTable = TABLES[self.kind]
         self.state = UnitState.load(step.checkpoint)
         self._billed = (0, 0.0)
-        #: Keys of the page before; ``None`` when only the database knows them.
-        self._last_keys: frozenset[str] | None = None
 
     def run(self) -> bool:
         """Read everything that is left; return whether the unit was read completely.
@@ -113,7 +116,7 @@ class UnitReader:
             if page is None:
                 current.ended = True
             elif verify:
-                self._verify_resumed(part, page)
+                self._verify_resumed(page)
             else:
                 self._store_page(part, page, asked_at, asked_with)
             verify = False
@@ -126,14 +129,9 @@ class UnitReader:
         current.resumed = True
         return current.next_cursor if self._order is Order.APPEND_STABLE else current.page_cursor
 
-    def _verify_resumed(self, part: Slice, page: Page) -> None:
-        current = self.state.current
-        keys = _keys_of(page)
-        with self.db.transaction() as cursor:
-            same = completeness.is_same_page(cursor, self.step.id, part.key, current.pages - 1, keys)
-        if not same or current.differs_in_total(page) or item_of(page.last_item) != current.last_item:
+    def _verify_resumed(self, page: Page) -> None:
+        if not self.state.current.is_page_again(page, digest_of(names_of(page))):
             raise _ListMovedError(meanwhile=False)
-        self._last_keys = frozenset(keys)
 
     def _start_again(self, part: Slice, *, moved: bool) -> None:
         """Read this slice from its first page; what it has written stays counted, the rest does not."""
@@ -146,40 +144,46 @@ class UnitReader:
             rejected=-old.rejected,
         )
         with self.db.transaction() as cursor:
-            completeness.forget_pages(cursor, self.step.id, part.key)
+            forget_pages(cursor, self.step.id, part.key)
             self._advance(cursor, undo)
 
     def _store_page(
         self, part: Slice, page: Page, asked_at: datetime, asked_with: dict[str, Any] | None
     ) -> None:
-        current = self.state.current
-        if current.has_moved(page, self._order):
-            if current.passes < LONGEST_CHASE:
-                raise _ListMovedError(meanwhile=True)
-            current.disturbed = current.incomplete = True
-        number = current.pages
-        current.take(page, asked_with, asked_at.isoformat())
-        keys = _keys_of(page)
+        current, names = self.state.current, names_of(page)
         with self.db.transaction() as cursor:
-            before = self._keys_before(cursor, part, number, keys)
+            seen = self._seen_before(cursor, part, page, names)
+            is_sure = current.is_sure_of(page, self._order)
+            if current.has_moved(page, self._order) or (seen and not page.overlap and not is_sure):
+                self._chase()
+            again = seen if page.overlap else {}
+            records = [record for record in page.records if storable(record.key) not in again]
+            fresh = number_doubles(records, seen if is_sure and not page.overlap else {})
+            doubles = [new.key for old, new in zip(records, fresh, strict=True) if old.key != new.key]
+            number = current.pages
+            current.take(page, asked_with, asked_at.isoformat(), digest_of(names))
             source = self._source(asked_at, datetime.fromisoformat(current.since or ""))
-            records = [record for record in page.records if storable(record.key) not in before]
-            stored = store_records(cursor, self.table, source, records)
-            stored.rejected += [row for row in page.rejected if name_of(row) not in before]
+            stored = store_records(cursor, self.table, source, fresh)
+            stored.rejected += [row for row in page.rejected if name_of(row) not in again]
             store_rejected(cursor, self.kind, source, stored.rejected)
-            completeness.remember_page(cursor, self.step.id, part.key, number, keys, current.last_item)
-            self._advance(cursor, self._progress_of(records, page, stored))
-        self._last_keys = frozenset(keys)
+            remember_page(cursor, self.step.id, part.key, number, [*names, *doubles], current.last_item)
+            warnings = [*page.warnings, *unknown_words(fresh), *([DOUBLES] if doubles else [])]
+            self._advance(cursor, self._progress_of(page, stored, warnings))
 
-    def _keys_before(self, cursor: Cursor, part: Slice, number: int, keys: Sequence[str]) -> frozenset[str]:
-        """Return which keys are on the page before too, where an overlap brings them again."""
-        if number == 0:
-            return frozenset()
-        if self._last_keys is None:
-            return completeness.seen_on_page(cursor, self.step.id, part.key, number - 1, keys)
-        return self._last_keys
+    def _seen_before(self, cursor: Cursor, part: Slice, page: Page, names: Sequence[str]) -> dict[str, int]:
+        """Count which names are on the page before, where pages overlap, else on any earlier one."""
+        pages = self.state.current.pages
+        first = pages - 1 if page.overlap and pages else 0
+        return count_before(cursor, self.step.id, part.key, names, first=first, before=pages)
 
-    def _progress_of(self, records: Sequence[Record], page: Page, stored: Stored) -> Progress:
+    def _chase(self) -> None:
+        """Have a list that moved read from its start, or take it as it comes when that was tried enough."""
+        current = self.state.current
+        if current.passes < LONGEST_CHASE:
+            raise _ListMovedError(meanwhile=True)
+        current.disturbed = current.incomplete = True
+
+    def _progress_of(self, page: Page, stored: Stored, warnings: Sequence[str]) -> Progress:
         current, rejected = self.state.current, len(stored.rejected)
         current.unchanged += stored.unchanged
         current.outdated += stored.outdated
@@ -195,7 +199,7 @@ class UnitReader:
             rejected=rejected,
             expected=page.total if len(self.state.slices) == 1 else None,
             superseded_by=stored.superseded_by,
-            warnings=[*page.warnings, *_unknown_words(records)],
+            warnings=warnings,
         )
 
     def _close_slice(self, part: Slice) -> None:
@@ -213,8 +217,7 @@ class UnitReader:
             vanished = self._conclude_days(cursor, part)
             self.state.at += 1
             self.state.current = SliceState()
-            self._last_keys = None
-            warnings = [_MOVED] if current.disturbed and current.incomplete else []
+            warnings = [MOVED] if current.disturbed and current.incomplete else []
             self._advance(cursor, Progress(vanished=vanished, warnings=warnings))
 
     def _conclude_days(self, cursor: Cursor, part: Slice) -> int:
@@ -227,7 +230,7 @@ class UnitReader:
             started_at = datetime.fromisoformat(current.started_at or now(cursor).isoformat())
             days = (part.start, part.end)
             vanished = self._conclude(cursor, [part], days, started_at, proves=current.is_undisturbed)
-        completeness.forget_pages(cursor, self.step.id, part.key)
+        forget_pages(cursor, self.step.id, part.key)
         return vanished
 
     def _conclude(
@@ -261,7 +264,7 @@ class UnitReader:
                 proves = len(self.state.proved) == len(parts)
                 vanished = self._conclude(cursor, parts, None, started_at, proves=proves)
                 self._advance(cursor, Progress(vanished=vanished))
-            completeness.forget_pages(cursor, self.step.id)
+            forget_pages(cursor, self.step.id)
             return steps.finish_read(cursor, self.step, is_complete=complete)
 
     def _source(self, asked_at: datetime, since: datetime) -> Source:
@@ -282,17 +285,3 @@ class UnitReader:
     def unbilled(self) -> tuple[int, float]:
         """Return the requests and seconds of waiting that no batch has carried yet."""
         return self.client.requests - self._billed[0], self.client.waited - self._billed[1]
-
-
-def _keys_of(page: Page) -> list[str]:
-    """Return the keys of everything on a page, rows set aside included, as Postgres can hold them."""
-    return [*(storable(record.key) for record in page.records), *map(name_of, page.rejected)]
-
-
-def _unknown_words(records: Sequence[Record]) -> list[str]:
-    purchases = (record for record in records if isinstance(record, Purchase))
-    words = {str(purchase.status_word) for purchase in purchases if purchase.status is Status.UNKNOWN}
-    return [
-        f"The network used the status {word!r}, which is not known; its rows are kept as 'unknown'."
-        for word in sorted(words)
-    ]

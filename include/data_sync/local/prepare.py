@@ -7,6 +7,7 @@ Running it again changes nothing.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from typing import Any
@@ -19,6 +20,10 @@ from network_clients import registry
 
 #: Says where the sandbox networks listen: each account's base URL is this plus its network's slug.
 SANDBOX_URL = "DATA_SYNC_SANDBOX_URL"
+
+#: The sandbox's networks bear more calls than the real ones, where the real pace would make a demo long:
+#: see ``SANDBOX_OPTIONS`` in :mod:`data_sync.local.stack`.
+_SANDBOX_SETTINGS = {"boostiny": {"pace_seconds": "0.05"}}
 
 
 def main() -> int:
@@ -44,9 +49,12 @@ def _make_connections(sandbox_url: str) -> None:
             if known is None:
                 known = Connection(conn_id=conn_id, conn_type=registry.facts_of(slug).connection_type)
                 # What the sandbox takes from the first publisher of each network.
-                known.login, known.password = f"sandbox-{slug}-id", f"sandbox-{slug}-secret"
-                known.description = "The sandbox: replace address, id and secret by your own."
+                if any(field.name == "login" for field in registry.facts_of(slug).fields):
+                    known.login = f"sandbox-{slug}-id"
+                known.password = f"sandbox-{slug}-secret"
+                known.description = "The sandbox: replace its address and credentials by your own."
                 known.host = f"{sandbox_url}/{slug}"
+                known.set_extra(json.dumps(_SANDBOX_SETTINGS.get(slug, {})))
                 session.add(known)
             elif _is_sandbox(known):
                 # The sandbox may listen on another port than last time.

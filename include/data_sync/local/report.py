@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 
 from data_sync.local.sync import KindProgress, SyncReport
-from data_sync.local.totals import Sums, Totals
+from data_sync.local.totals import NOT_REPORTED, Sums, Totals
 
 _STATUSES = ("pending", "approved", "declined", "paid")
 
@@ -39,16 +39,18 @@ def came_in(report: SyncReport) -> Table:
 
 def money(network: str, totals: Totals) -> Table:
     """Show the purchases of one network: per currency the sales, and the commission by status."""
+    found = {status for status, _ in totals.purchases}
+    statuses = (NOT_REPORTED,) if found == {NOT_REPORTED} else _STATUSES
     title = f"Purchases of {network}: sales, and commission by status"
     table = _table(title, "currency")
-    for heading in ("sales", *_STATUSES):
+    for heading in ("sales", *statuses):
         table.add_column(heading, justify="right")
     for currency in sorted({currency for _, currency in totals.purchases}):
-        places = [totals.purchases.get((status, currency), Sums()) for status in _STATUSES]
+        places = [totals.purchases.get((status, currency), Sums()) for status in statuses]
         sales = sum((sums.sale for sums in places), Decimal(0))
         table.add_row(currency, f"{sales:,.2f}", *(f"{sums.commission:,.2f}" for sums in places))
     table.add_section()
-    table.add_row("rows", "", *(f"{_rows(totals, status):,}" for status in _STATUSES))
+    table.add_row("rows", "", *(f"{_rows(totals, status):,}" for status in statuses))
     return table
 
 

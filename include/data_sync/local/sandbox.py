@@ -34,9 +34,21 @@ class SandboxAdmin:
 
     def totals(self, slug: str, first: date, last: date) -> dict[str, Any]:
         """Return what a reader of a network should have, over days of its calendar, both inclusive."""
-        return self._call("GET", f"totals/{slug}", params={"from": str(first), "to": str(last)})
+        answer: dict[str, Any] = self._call(
+            "GET", f"totals/{slug}", params={"from": str(first), "to": str(last)}
+        )
+        return answer
 
-    def _call(self, method: str, path: str, **details: Any) -> dict[str, Any]:
+    def slow_down(self, slug: str, seconds: float) -> None:
+        """Let a network take its time for every answer, until :meth:`behave_again`."""
+        fault = {"network": slug, "kind": "slow", "path": "/", "seconds": seconds, "count": None}
+        self._call("POST", "faults", json=fault)
+
+    def behave_again(self) -> None:
+        """End all misbehaviour."""
+        self._call("DELETE", "faults")
+
+    def _call(self, method: str, path: str, **details: Any) -> Any:
         try:
             answer = self._session.request(method, f"{self._url}/{path}", timeout=_SECONDS, **details)
         except requests.RequestException as error:
@@ -46,5 +58,4 @@ class SandboxAdmin:
             ) from error
         if not answer.ok:
             raise LocalError(f"The sandbox refused {path} (HTTP {answer.status_code}): {answer.text[:300]}")
-        found: dict[str, Any] = answer.json()
-        return found
+        return answer.json()

@@ -124,6 +124,9 @@ def _airflow(command: str, *arguments: str, **extra: str) -> Service:
     return Service(command, ("-m", "airflow", command, *arguments), extra)
 
 
+#: Boostiny's real pace, a call in six seconds, would make the demo last a quarter of an hour.
+SANDBOX_OPTIONS = ("--set", "boostiny.calls=40", "--set", "boostiny.per_seconds=1")
+
 # Task and trigger logs are read from the disk: no log server, which would listen on every address.
 _AIRFLOW = (
     _airflow("api-server"),
@@ -135,4 +138,4 @@ _AIRFLOW = (
 
 def _sandbox(layout: Layout) -> Service:
     address = ("--host", LOOPBACK, "--port", str(layout.sandbox_port))
-    return Service("sandbox", ("-m", "sandbox_networks", *address, *layout.sandbox_options))
+    return Service("sandbox", ("-m", "sandbox_networks", *address, *SANDBOX_OPTIONS, *layout.sandbox_options))

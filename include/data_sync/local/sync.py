@@ -44,6 +44,8 @@ class SyncReport:
 
     :param first: the first day of its range, in the zone of the run.
     :param last: the last day, inclusive.
+    :param refusal: why it did no work, where it did none.
+    :param tries: the most that one of its units took.
     :param seconds: from the request to the end of the run.
     :param failures: in plain words, per account that failed.
     """
@@ -51,6 +53,8 @@ class SyncReport:
     state: str
     first: date
     last: date
+    refusal: str | None
+    tries: int
     seconds: float
     kinds: tuple[KindProgress, ...]
     failures: tuple[str, ...]
@@ -90,16 +94,19 @@ class SyncRunner:
         if dag["is_paused"]:
             self._api.unpause(dag_id)
 
-    def run(
-        self, dag_id: str, conf: dict[str, Any], show: Callable[[tuple[KindProgress, ...]], None]
+    def start(self, dag_id: str, conf: dict[str, Any]) -> str:
+        """Start a run and return its id."""
+        return self._api.trigger(dag_id, conf)
+
+    def follow(
+        self, dag_id: str, run_id: str, show: Callable[[tuple[KindProgress, ...]], None]
     ) -> SyncReport:
-        """Start a run and wait for its end.
+        """Wait for the end of a run.
 
         :param show: called again and again with the progress so far.
         :raises LocalError: when it does not end in time.
         """
         started = time.monotonic()
-        run_id = self._api.trigger(dag_id, conf)
 
         def look() -> None:
             self._require_alive()
@@ -108,11 +115,13 @@ class SyncRunner:
         state = self._api.wait_for_run(dag_id, run_id, seconds=_RUN_SECONDS, between=look)
         kinds = self._progress(dag_id, run_id)
         show(kinds)
-        first, last = self._range(dag_id, run_id)
+        run = self._run(dag_id, run_id)
         return SyncReport(
             state=state,
-            first=first,
-            last=last,
+            first=run["first_day"],
+            last=run["last_day"],
+            refusal=run["refusal"],
+            tries=run["tries"],
             seconds=time.monotonic() - started,
             kinds=kinds,
             failures=self._failures(dag_id, run_id),
@@ -139,14 +148,20 @@ class SyncRunner:
             )
             return tuple(cursor.fetchall())
 
-    def _range(self, dag_id: str, run_id: str) -> tuple[date, date]:
-        row = self._database.execute(
-            "SELECT first_day, last_day FROM data_sync.sync_runs WHERE dag_id = %s AND run_id = %s",
-            [dag_id, run_id],
-        ).fetchone()
+    def _run(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        with self._database.cursor(row_factory=dict_row) as cursor:
+            row = cursor.execute(
+                """
+                SELECT first_day, last_day, refusal, (
+                    SELECT COALESCE(max(s.tries), 0) FROM data_sync.sync_log_steps s
+                    JOIN data_sync.sync_logs l ON l.id = s.log_id WHERE l.sync_run = r.id) AS tries
+                FROM data_sync.sync_runs r WHERE dag_id = %s AND run_id = %s
+                """,
+                [dag_id, run_id],
+            ).fetchone()
         if row is None:
             raise LocalError(f"The run {run_id} of {dag_id} has not begun: look at open_run in Airflow.")
-        return row[0], row[1]
+        return row
 
     def _failures(self, dag_id: str, run_id: str) -> tuple[str, ...]:
         with self._database.cursor(row_factory=dict_row) as cursor:

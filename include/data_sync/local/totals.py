@@ -14,6 +14,9 @@ import psycopg
 from network_clients.facts import NetworkFacts
 from network_clients.records import Status
 
+#: Stands for the status of networks that report none.
+NOT_REPORTED = "not reported"
+
 #: Status and currency.
 Place = tuple[str, str]
 
@@ -46,12 +49,18 @@ def of_sandbox(answer: Mapping[str, Any], facts: NetworkFacts) -> Totals:
     """Read the sandbox's totals; its status words become ours, with paid rows apart."""
     totals = Totals(campaigns=answer["campaigns"], coupons=answer["coupons"])
     for word, currencies in answer["statuses"].items():
-        status = Status.PAID if word == "paid" else facts.status_words.get(word, Status.UNKNOWN)
         for currency, sums in currencies.items():
-            totals.purchases[status.value, currency].add(
+            totals.purchases[_status_of(word, facts), currency].add(
                 sums["rows"], Decimal(sums["cart"]), Decimal(sums["payment"])
             )
     return totals
+
+
+def _status_of(word: str, facts: NetworkFacts) -> str:
+    if not facts.reports_status:
+        return NOT_REPORTED
+    found = Status.PAID if word == "paid" else facts.status_words.get(word, Status.UNKNOWN)
+    return found.value
 
 
 def of_tables(database: psycopg.Connection[Any], account: str, first: date, last: date) -> Totals:

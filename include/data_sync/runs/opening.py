@@ -14,17 +14,10 @@ from typing import Any
 
 from data_sync.accounts import mirror_unknown, refused_accounts
 from data_sync.database import Cursor, Database, now, one
-from data_sync.runs import guard
+from data_sync.runs import guard, lease
+from data_sync.runs.lease import RunWaitsError
 from data_sync.runs.request import RunKind, RunRequest
 from data_sync.schedules.planning import plan_units
-
-
-class RunWaitsError(Exception):
-    """Raised when another run of the same schedule is still going: ask again later, holding nothing."""
-
-    def __init__(self, held_by: int, holder: str) -> None:
-        self.held_by = held_by
-        super().__init__(f"The previous run {holder} of this schedule is still going.")
 
 
 @dataclass
@@ -47,7 +40,7 @@ def open_run(
     """
     with db.transaction() as cursor:
         run = _insert_or_lock(cursor, request)
-        holder = _claim_lease(cursor, run["id"], request.schedule_key)
+        holder = lease.claim(cursor, run["id"], request.schedule_key)
         if holder is not None and not _is_late(cursor, request):
             raise RunWaitsError(holder["id"], holder["run_id"])
         refusal = _refusal(cursor, run, request, holder)
@@ -113,32 +106,6 @@ def _insert_or_lock(cursor: Cursor, request: RunRequest) -> dict[str, Any]:
             [request.dag_id, request.run_id],
         ).fetchone()
     )
-
-
-def _claim_lease(cursor: Cursor, run: int, schedule_key: str | None) -> dict[str, Any] | None:
-    """Take the schedule's lease; return the run that holds it, or ``None`` when it is ours."""
-    if schedule_key is None:
-        return None
-    cursor.execute(
-        """
-        INSERT INTO data_sync.schedule_leases AS e (schedule_key, sync_run) VALUES (%(key)s, %(run)s)
-        ON CONFLICT (schedule_key) DO UPDATE SET sync_run = excluded.sync_run,
-            claimed_at = clock_timestamp()
-        WHERE e.sync_run = excluded.sync_run
-           OR EXISTS (SELECT 1 FROM data_sync.sync_runs r WHERE r.id = e.sync_run AND r.state = 'closed')
-        """,
-        {"key": schedule_key, "run": run},
-    )
-    row = one(
-        cursor.execute(
-            """
-            SELECT r.id, r.run_id FROM data_sync.schedule_leases e
-            JOIN data_sync.sync_runs r ON r.id = e.sync_run WHERE e.schedule_key = %s
-            """,
-            [schedule_key],
-        ).fetchone()
-    )
-    return None if row["id"] == run else row
 
 
 def _is_late(cursor: Cursor, request: RunRequest) -> bool:

@@ -97,7 +97,7 @@ class AdmitadClient(NetworkClient):
         dated = Slice(key="check", start=today, end=today)
         one_row = (("limit", "1"), ("offset", "0"))
         return probe(
-            {kind: partial(self._ask, kind, self._filters(kind, dated), one_row) for kind in self._paths}
+            {(kind,): partial(self._ask, kind, self._filters(kind, dated), one_row) for kind in self._paths}
         )
 
     def pages(self, kind: Kind, part: Slice, cursor: Mapping[str, object] | None = None) -> Iterator[Page]:

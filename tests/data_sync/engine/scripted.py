@@ -108,8 +108,7 @@ class ScriptedClient(NetworkClient):
             cursor=None if ended else {"position": position},
             counted=fresh,
             total=len(listed),
-            first_item=reading.items[0] if shown else None,
-            last_item=reading.items[-1] if shown else None,
+            items=tuple(reading.items),
             overlap=bool(overlap and shown),
             capped=ended and self.capped,
         )

@@ -136,6 +136,17 @@ def test_which_runs_count(db: Database, kind: RunKind, words: dict, counted: boo
     assert (open_scheduled(db, "r2", max_runs_per_day=1).refusal is not None) == counted
 
 
+def test_a_burst_after_an_outage_counts_today(db: Database) -> None:
+    missed = [datetime(2026, 3, day, 6, tzinfo=UTC) for day in range(1, 6)]
+    for number, tick in enumerate(missed):
+        open_scheduled(db, f"r{number}", anchor=tick, max_runs_per_day=3)
+        end(db, f"r{number}", requests=int(number < 3))
+    assert list(guards(db).values()) == ["claimed"] * 3 + ["refused"] * 2
+    days = rows(db, "SELECT DISTINCT guard_day, (clock_timestamp() AT TIME ZONE 'UTC')::date AS today "
+                    "FROM data_sync.sync_runs")  # fmt: skip
+    assert [day["guard_day"] == day["today"] for day in days] == [True]
+
+
 def test_a_plain_quick_sync_has_no_allowance(db: Database) -> None:
     for number in range(3):
         assert open_run(db, make_request(f"r{number}", make_schedule(max_runs_per_day=1))).units
@@ -145,7 +156,7 @@ def test_processes_that_open_runs_at_once_get_one_each_in_turn(db: Database) -> 
     db.close()
 
     def try_until_open(number: int) -> None:
-        from data_sync.runs.opening import RunWaitsError
+        from data_sync.runs.lease import RunWaitsError
 
         own = Database()
         while True:

@@ -9,17 +9,22 @@ import pytest
 
 from data_sync import accounts
 from data_sync.database import Database
+from data_sync.runs.lease import RunWaitsError
 from data_sync.runs.lookup import find_run, open_runs
-from data_sync.runs.opening import RunWaitsError, open_run
+from data_sync.runs.opening import open_run
 from data_sync.runs.request import RunKind
+from data_sync.schedules.planning import WorkUnit
+from network_clients.errors import NetworkUnavailableError
 from tests.data_sync.kit import (
     ACCOUNT,
     Airflow,
+    admitad_account,
     make_request,
     make_schedule,
     open_scheduled,
     rows,
     settle_run,
+    sync_unit,
 )
 
 PAST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -166,3 +171,29 @@ def test_the_range_is_seen_from_the_anchor_not_from_the_clock(db: Database) -> N
     assert (row["first_day"].isoformat(), row["last_day"].isoformat()) == ("2026-03-31", "2026-03-31")
     assert row["anchor"] == anchor
     assert anchor - row["anchor"] == timedelta(0)
+
+
+def test_a_run_that_a_pause_holds_keeps_nobody_waiting_and_waits_itself_afterwards(db: Database) -> None:
+    opened = open_scheduled(db, "r1")
+    with pytest.raises(RunWaitsError):
+        open_scheduled(db, "now", kind=RunKind.RUN_NOW)
+    settle_run(db, "r1", Airflow("running", paused=True))
+    assert open_scheduled(db, "now", kind=RunKind.RUN_NOW).units
+    work = WorkUnit.from_dict(opened.units[0])
+    with pytest.raises(RunWaitsError, match="now"):
+        sync_unit(db, "r1", work, admitad_account("http://127.0.0.1:1"))
+    settle_run(db, "now", Airflow("failed"))
+    with pytest.raises(NetworkUnavailableError):
+        sync_unit(db, "r1", work, admitad_account("http://127.0.0.1:1"))
+
+
+def test_a_unit_that_is_cleared_long_after_waits_for_the_run_that_goes_now(db: Database) -> None:
+    opened = open_scheduled(db, "r1")
+    settle_run(db, "r1", Airflow("failed"))
+    open_scheduled(db, "r2")
+    work = WorkUnit.from_dict(opened.units[0])
+    with pytest.raises(RunWaitsError, match="r2"):
+        sync_unit(db, "r1", work, admitad_account("http://127.0.0.1:1"))
+    (lease,) = rows(db, "SELECT r.run_id FROM data_sync.schedule_leases e JOIN data_sync.sync_runs r "
+                        "ON r.id = e.sync_run")  # fmt: skip
+    assert lease["run_id"] == "r2"

@@ -1,0 +1,103 @@
+"""The pages that a read in progress has seen, kept as 64-bit hashes of names beside its step.
+
+They tell whether a list that is paged without overlap has moved, which rows of a report are the second
+with their key, and at the end which stored rows the read did not find.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from data_sync.database import Cursor, storable
+from data_sync.engine.rejected import name_of
+from network_clients.records import Grain, Page, Purchase, Record
+
+
+def names_of(page: Page) -> list[str]:
+    """Return the names of everything on a page, as Postgres can hold them.
+
+    Keys of records and of rows set aside, as often as they come, and once each item of the paged list
+    that is neither.
+    """
+    names = [*(storable(record.key) for record in page.records), *map(name_of, page.rejected)]
+    known = set(names)
+    return [*names, *(item for item in dict.fromkeys(map(storable, page.items)) if item not in known)]
+
+
+def digest_of(names: Iterable[str]) -> str:
+    """Return what is the same for two pages with the same names, in whatever order."""
+    return hashlib.blake2b(msgspec.json.encode(sorted(set(names))), digest_size=16).hexdigest()
+
+
+def number_doubles(records: Sequence[Record], seen: Mapping[str, int]) -> list[Record]:
+    """Give report rows with the same key keys of their own: the second is ``<key>#2``, and so on.
+
+    They are sums of different orders, so each counts; the order of the list keeps the numbers stable. Of
+    orders with the same key the last form is the one that counts, so they stay as they are.
+
+    :param seen: how often a key was in this list before.
+    """
+    counts = Counter(seen)
+    numbered: list[Record] = []
+    for record in records:
+        if isinstance(record, Purchase) and record.grain is Grain.REPORT_ROW:
+            name = storable(record.key)
+            counts[name] += 1
+            if counts[name] > 1:
+                record = msgspec.structs.replace(record, key=f"{record.key}#{counts[name]}")
+        numbered.append(record)
+    return numbered
+
+
+def remember_page(
+    cursor: Cursor, step_id: int, part: str, page: int, names: Sequence[str], last_item: str | None
+) -> None:
+    """Keep the names of a page until the unit ends."""
+    cursor.execute(
+        """
+        INSERT INTO data_sync.sync_step_pages (step_id, slice, page, last_item, key_hashes)
+        SELECT %(step)s, %(slice)s, %(page)s, %(last_item)s,
+               COALESCE(array_agg(hashtextextended(n, 0)), '{}') FROM unnest(%(names)s::text[]) AS n
+        ON CONFLICT (step_id, slice, page) DO UPDATE
+            SET key_hashes = excluded.key_hashes, last_item = excluded.last_item
+        """,
+        {"step": step_id, "slice": part, "page": page, "names": list(names), "last_item": last_item},
+    )
+
+
+def count_before(
+    cursor: Cursor, step_id: int, part: str, names: Sequence[str], *, first: int, before: int
+) -> dict[str, int]:
+    """Count how often each of these names stands on earlier pages; those that do not are left out.
+
+    :param first: the first page to look at, :param before: the page after the last one.
+    """
+    if first == before:
+        return {}
+    cursor.execute(
+        """
+        WITH asked AS MATERIALIZED (
+            SELECT DISTINCT n AS name, hashtextextended(n, 0) AS hash FROM unnest(%(names)s::text[]) AS n
+        ),
+        seen AS MATERIALIZED (
+            SELECT hash, count(*) AS times FROM data_sync.sync_step_pages, unnest(key_hashes) AS hash
+            WHERE step_id = %(step)s AND slice = %(slice)s AND page >= %(first)s AND page < %(before)s
+            GROUP BY hash
+        )
+        SELECT name, times FROM asked JOIN seen USING (hash)
+        """,
+        {"step": step_id, "slice": part, "names": list(names), "first": first, "before": before},
+    )
+    return {row["name"]: row["times"] for row in cursor}
+
+
+def forget_pages(cursor: Cursor, step_id: int, part: str | None = None) -> None:
+    """Drop the remembered names of a slice, or of the whole unit."""
+    cursor.execute(
+        "DELETE FROM data_sync.sync_step_pages WHERE step_id = %s AND slice = COALESCE(%s, slice)",
+        [step_id, part],
+    )

@@ -1,0 +1,26 @@
+"""What a unit says about its read, in sentences for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from network_clients.records import Purchase, Record, Status
+
+MOVED = (
+    "The list kept changing while it was read, so rows may be missing, and rows that vanished are not "
+    "marked this time. The next sync of these days reads it again."
+)
+DOUBLES = (
+    "Several rows of one report have the same identity. Each is kept and counts: the second one's key ends "
+    "with #2, the third one's with #3, in the order in which the network lists them."
+)
+
+
+def unknown_words(records: Sequence[Record]) -> list[str]:
+    """Name each status word that the network's facts do not list."""
+    purchases = (record for record in records if isinstance(record, Purchase))
+    words = {str(purchase.status_word) for purchase in purchases if purchase.status is Status.UNKNOWN}
+    return [
+        f"The network used the status {word!r}, which is not known; its rows are kept as 'unknown'."
+        for word in sorted(words)
+    ]

@@ -1,0 +1,1 @@
+"""Boostiny: publisher API of its performance reports, campaigns and coupons."""
