@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import psycopg
 
 from data_sync import accounts
 from data_sync.database import Cursor, Database, one
+from data_sync.engine.rereading import days_to_reread
 from data_sync.engine.unit import UnitReader
 from data_sync.errors import AccountRefusedError, DatabaseError, DataSyncError
 from data_sync.ledger import steps
@@ -20,6 +21,7 @@ from data_sync.limiter import PostgresLimiter, load_hash_key
 from data_sync.runs import lease
 from data_sync.runs.lease import RunWaitsError
 from data_sync.runs.lookup import StoredRun, find_run
+from data_sync.runs.request import RunKind
 from data_sync.schedules.planning import WorkUnit, network_days
 from data_sync.tokens import PostgresTokenStore
 from network_clients import registry
@@ -28,6 +30,9 @@ from network_clients.interface import Credentials, NetworkClient, ReadRequest
 from network_clients.records import Kind
 
 _DAY = timedelta(days=1)
+
+#: Runs that keep an account up to date; others read the days that were asked for and no more.
+_REREADING = (RunKind.SCHEDULED, RunKind.RUN_NOW)
 
 
 @dataclass(frozen=True)
@@ -125,6 +130,9 @@ def _read(
     if request is None:
         _skip(db, step, "These days are still to come.")
         return
+    if task.unit.opens_range and run.kind in _REREADING:
+        with db.transaction() as cursor:
+            request = replace(request, earlier=days_to_reread(cursor, client, request, today))
     reader = UnitReader(db, step, client, request, scope=scope)
     try:
         reader.run()
@@ -171,11 +179,11 @@ def build_client(db: Database, credentials: Credentials) -> NetworkClient:
 
 
 def account_scope(client: NetworkClient) -> str:
-    """Fingerprint the account's settings that decide which rows a read finds: all but its secrets."""
+    """Fingerprint the account's settings that decide which rows a read finds; no secret is among them."""
     settings = {
         field.name: client.credentials.values.get(field.name) or field.default
         for field in client.facts.fields
-        if not field.secret
+        if field.selects_rows and not field.secret
     }
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -98,17 +98,17 @@ class Row:
         found = [item.get(inner) if isinstance(item, dict) else item for item in items]
         return tuple(text for item in found if (text := values.text_of(item, self._prefix + name)))
 
-    def children(self, name: str, **own: str) -> Iterator[msgspec.Raw]:
+    def children(self, name: str, handed_on: Mapping[str, str]) -> Iterator[msgspec.Raw]:
         """Return the objects of an inner list as rows of their own.
 
-        :param own: fields of this row that each of them gets too: its new name there to its name here.
+        :param handed_on: fields of this row that each of them gets too: the name there to the name here.
         """
         sent = bytes(self._fields.get(name, _NULL))
         try:
             items = _ITEMS.decode(sent) or []
         except msgspec.ValidationError:
             raise InvalidValueError(self._prefix + name, "is not a list") from None
-        added = {new: self._fields.get(old, _NULL) for new, old in own.items()}
+        added = {new: self._fields.get(old, _NULL) for new, old in handed_on.items()}
         for item in items:
             try:
                 yield msgspec.Raw(msgspec.json.encode(_FIELDS.decode(item) | added))

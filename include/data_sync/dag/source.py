@@ -12,11 +12,12 @@ from pathlib import Path
 import psycopg
 
 from data_sync import catalogue
-from data_sync.accounts import list_accounts, mirror_unknown, refused_accounts
+from data_sync.accounts import list_accounts, mirror_unknown
 from data_sync.database import Database
 from data_sync.errors import DatabaseError
 from data_sync.schedules.model import Schedule
 from data_sync.schedules.problems import Problem
+from data_sync.schedules.validate import missing_accounts
 from data_sync.schedules.yaml_source import ScheduleFile, read_file
 from network_clients import registry
 
@@ -75,16 +76,9 @@ def _missing_accounts(db: Database, read: ScheduleFile) -> list[Problem]:
 
     Upkeep notes each minute which accounts exist. One that it has not looked for yet is not missing.
     """
-    wanted = {ref.conn_id for entry in read.schedules.values() for ref in entry.schedule.networks}
     with db.transaction() as cursor:
-        refused = refused_accounts(cursor, wanted, user=None, trusted=True)
-    return [
-        Problem(read.file, mark.line, mark.column, f"there is no Airflow connection {ref.conn_id!r}",
-                "add it under Admin, Connections, or take the account out", key=key, field="networks")
-        for key, entry in read.schedules.items()
-        for ref, mark in zip(entry.schedule.networks, entry.account_marks, strict=True)
-        if ref.conn_id in refused
-    ]  # fmt: skip
+        missing = {row["account"] for row in list_accounts(cursor) if row["state"] == "missing"}
+    return missing_accounts(read, lambda conn_id: conn_id not in missing)
 
 
 def _mirror(db: Database, path: Path, read: ScheduleFile, missing: list[Problem]) -> None:

@@ -78,6 +78,8 @@ def count_before(
     """
     if first == before:
         return {}
+    # IS TRUE keeps the planner, which cannot know how many an array holds, from joining in nested loops: it
+    # looks each hash up in one hash table of those that are asked for.
     cursor.execute(
         """
         WITH asked AS MATERIALIZED (
@@ -86,6 +88,7 @@ def count_before(
         seen AS MATERIALIZED (
             SELECT hash, count(*) AS times FROM data_sync.sync_step_pages, unnest(key_hashes) AS hash
             WHERE step_id = %(step)s AND slice = %(slice)s AND page >= %(first)s AND page < %(before)s
+              AND (hash IN (SELECT hash FROM asked)) IS TRUE
             GROUP BY hash
         )
         SELECT name, times FROM asked JOIN seen USING (hash)

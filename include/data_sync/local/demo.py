@@ -37,7 +37,7 @@ _BACKFILLED = "all-yesterday"
 _BACKFILL_AGE = timedelta(days=60)
 
 #: Each page takes this long (seconds) while a task is to be killed in the middle of its read.
-_SLOW_PAGE = 1.5
+_SLOW_PAGE = 4.0
 
 
 def tell(stack: Stack, console: Console) -> bool:
@@ -198,8 +198,8 @@ class _Killer:
         self.said = ""
 
     def look(self) -> None:
-        """Kill the task that reads Admitad as soon as it runs."""
-        if self.said:
+        """Kill the task that reads Admitad once it has taken its unit, in the middle of the first page."""
+        if self.said or not self._story.runner.is_reading(QUICK_SYNC, self._run_id, "admitad_default"):
             return
         for task in self._story.stack.api.task_instances(QUICK_SYNC, self._run_id):
             if task["task_id"] == "admitad.sync" and task["state"] == "running" and task["pid"]:

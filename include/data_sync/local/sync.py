@@ -127,6 +127,18 @@ class SyncRunner:
             failures=self._failures(dag_id, run_id),
         )
 
+    def is_reading(self, dag_id: str, run_id: str, account: str) -> bool:
+        """Tell whether a task of a run is working on a unit of an account right now."""
+        found = self._database.execute(
+            """
+            SELECT 1 FROM data_sync.sync_log_steps s JOIN data_sync.sync_logs l ON l.id = s.log_id
+            JOIN data_sync.sync_runs r ON r.id = l.sync_run
+            WHERE r.dag_id = %s AND r.run_id = %s AND l.account = %s AND s.status = 'processing'
+            """,
+            [dag_id, run_id, account],
+        ).fetchone()
+        return found is not None
+
     def _progress(self, dag_id: str, run_id: str) -> tuple[KindProgress, ...]:
         with self._database.cursor(row_factory=class_row(KindProgress)) as cursor:
             cursor.execute(

@@ -23,11 +23,12 @@ def validate_file(
     file = read_file(path, networks)
     found = list(file.problems)
     if account_exists is not None:
-        found += _missing_accounts(file, account_exists)
+        found += missing_accounts(file, account_exists)
     return sorted(found, key=lambda problem: (problem.line, problem.column, problem.key or ""))
 
 
-def _missing_accounts(file: ScheduleFile, account_exists: Callable[[str], bool | None]) -> list[Problem]:
+def missing_accounts(file: ScheduleFile, account_exists: Callable[[str], bool | None]) -> list[Problem]:
+    """Return one problem for each place that names an account which certainly does not exist."""
     conn_ids = {ref.conn_id for item in file.schedules.values() for ref in item.schedule.networks}
     missing = {conn_id for conn_id in sorted(conn_ids) if account_exists(conn_id) is False}
     return [

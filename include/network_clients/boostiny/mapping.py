@@ -100,7 +100,7 @@ def to_campaign(row: Row) -> Campaign:
 
 def coupon_rows(campaign: Row) -> Iterator[msgspec.Raw]:
     """Find the coupons of a campaign, each with the campaign's id and name."""
-    return campaign.children("coupons", campaign_id="id", campaign_name="name")
+    return campaign.children("coupons", {"campaign_id": "id", "campaign_name": "name"})
 
 
 def coupon_key(row: Row) -> str:

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_sync import catalogue
+from data_sync import accounts, catalogue
 from data_sync.dag import names
 from data_sync.database import Database
+from data_sync.schedules.yaml_source import read_file
+from network_clients import registry
 from tests.data_sync.dag.parsing import CHECKOUT, DAGS, Parser
 
 KEYS = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,99}", fullmatch=True)
@@ -44,9 +46,14 @@ def test_every_shipped_schedule_becomes_a_dag_of_the_one_shape(parser: Parser) -
     assert parsed["errors"] == {}
     assert {"quick_sync", "data_sync_upkeep", "example_fresh_purchases"} <= set(parsed["dags"])
     assert len(sync_dags(parsed)) >= 5
-    for name in sync_dags(parsed):
-        assert parsed["dags"][name]["tasks"] == ["admitad.sync", "close_run", "open_run"]
-        assert parsed["dags"][name]["pools"] == ["default_pool", "network_admitad"]
+    shipped = read_file(CHECKOUT / "config" / "schedules.yaml", registry.all_networks()).schedules
+    assert sync_dags(parsed) == {names.dag_id_of(key) for key in shipped}
+    for key, entry in shipped.items():
+        name, refs = names.dag_id_of(key), entry.schedule.networks
+        syncs = [f"{ref.group_id}.sync" for ref in refs]
+        assert parsed["dags"][name]["tasks"] == sorted([*syncs, "close_run", "open_run"])
+        pools = {f"network_{ref.network}" for ref in refs}
+        assert parsed["dags"][name]["pools"] == sorted({"default_pool", *pools})
         assert parsed["dags"][name]["timetable"] in (
             "CronTriggerTimetable",
             "MultipleCronTriggerTimetable",
@@ -109,6 +116,33 @@ def test_only_the_dag_processor_mirrors_the_file(site: Path, database: str, pars
     write(site, "hourly")
     parser.parse(site / "dags", DATA_SYNC_DAG_PROCESSOR="1")
     assert stored() == ["hourly"]
+
+
+def test_an_account_that_does_not_exist_is_a_problem_of_its_schedule_and_keeps_no_dag_away(
+    site: Path, database: str, parser: Parser
+) -> None:
+    write(
+        site,
+        "daily",
+        extra="  shop: {networks: [admitad, 'admitad:shop2'], interval: 1d, date_range: today}\n",
+    )
+    parser.parse(site / "dags", DATA_SYNC_DAG_PROCESSOR="1")
+    with Database().transaction() as cursor:
+        known = {row["account"]: row["state"] for row in accounts.list_accounts(cursor)}
+        assert known["admitad_shop2"] == "unknown"
+        accounts.mirror(cursor, "admitad_shop2", exists=False)
+    parsed = parser.parse(site / "dags", DATA_SYNC_DAG_PROCESSOR="1")
+    assert sync_dags(parsed) == {"sync__daily", "sync__shop"}
+    (message,) = parsed["errors"].values()
+    assert "config/schedules.yaml:3: schedule shop: networks: there is no account admitad:shop2" in message
+    with Database().transaction() as cursor:
+        shop = catalogue.find(cursor, "shop")
+        assert shop is not None
+        assert "add the connection admitad_shop2" in shop.problems[0]
+        accounts.mirror(cursor, "admitad_shop2", exists=True)
+    assert parser.parse(site / "dags", DATA_SYNC_DAG_PROCESSOR="1")["errors"] == {}
+    with Database().transaction() as cursor:
+        assert [entry.problems for entry in catalogue.list_schedules(cursor)] == [[], []]
 
 
 def test_a_worker_builds_one_skeleton_and_reads_no_definition(site: Path, parser: Parser) -> None:

@@ -1,10 +1,12 @@
-"""A network whose list a test holds in its hands: rows appear, change and go between two pages.
+"""Networks whose list a test holds in its hands: rows appear, change and go between two pages.
 
-Rows are the JSON of Admitad's actions and go through the same reading as those of the real network.
+One pages single orders with an overlap: the JSON of Admitad's actions, read as those of the real network
+are. The other pages lines of a report without any, as Boostiny does.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,8 +19,8 @@ from network_clients.admitad.mapping import to_campaign, to_purchase
 from network_clients.facts import KindFacts, Order
 from network_clients.interface import AccessReport, Credentials, NetworkClient, Slice
 from network_clients.limits import LocalLimiter
-from network_clients.records import Kind, Page, Traffic
-from network_clients.rows import RowReader
+from network_clients.records import CurrencySource, Grain, Kind, Page, Purchase, Traffic
+from network_clients.rows import Row, RowReader
 from network_clients.tokens import MemoryTokenStore
 
 Action = dict[str, Any]
@@ -49,6 +51,7 @@ class ScriptedClient(NetworkClient):
     """
 
     facts = FACTS
+    overlaps = True
 
     def __init__(
         self,
@@ -96,7 +99,7 @@ class ScriptedClient(NetworkClient):
     def _page(self, kind: Kind, part: Slice, position: int) -> tuple[Page, int]:
         wanted = part.traffic
         listed = [item for item in self.items if wanted is None or wanted is traffic_of(item)]
-        overlap = 1 if position else 0
+        overlap = 1 if position and self.overlaps else 0
         shown = listed[position - overlap : position - overlap + self.size]
         reading = self.readers[kind].read([msgspec.Raw(sent(item)) for item in shown])
         fresh = max(len(shown) - overlap, 0)
@@ -106,16 +109,72 @@ class ScriptedClient(NetworkClient):
             records=tuple(reading.records),
             rejected=tuple(reading.rejected),
             cursor=None if ended else {"position": position},
-            counted=fresh,
-            total=len(listed),
+            counted=fresh - reading.skipped,
+            total=self.total(listed),
             items=tuple(reading.items),
             overlap=bool(overlap and shown),
+            version=self.version(listed),
+            skipped=reading.skipped,
             capped=ended and self.capped,
         )
         return page, position
 
+    def total(self, listed: Sequence[Any]) -> int:
+        return len(listed)
+
+    def version(self, listed: Sequence[Any]) -> str | None:
+        return None
+
+
+class ScriptedReport(ScriptedClient):
+    """Pages the lines of a report by their number, without overlap.
+
+    :param versioned: whether each page tells a fingerprint of the whole list.
+    :param counts_sums: whether the total holds lines of sums, which are no rows of the report.
+    """
+
+    overlaps = False
+
+    def __init__(
+        self, items: Sequence[Any], *, versioned: bool = True, counts_sums: bool = True, **options: Any
+    ) -> None:
+        super().__init__(items, **options)
+        self.versioned = versioned
+        self.counts_sums = counts_sums
+        reader = RowReader(to_line, self.zone, id_field="key", skips=lambda row: row.text("sums") is not None)
+        self.readers = {Kind.PURCHASES: reader}
+
+    def total(self, listed: Sequence[Any]) -> int:
+        return sum(self.counts_sums or "sums" not in item for item in listed)
+
+    def version(self, listed: Sequence[Any]) -> str | None:
+        return hashlib.sha256(json.dumps(listed).encode()).hexdigest() if self.versioned else None
+
+
+def line(key: str, orders: int = 1, **fields: Any) -> Action:
+    """A line of a report: the sums of several orders."""
+    return {"key": key, "orders": orders, "amount": "1.25", "day": "2026-03-02", **fields}
+
+
+def lines(*keys: str, **fields: Any) -> list[Action]:
+    return [line(key, **fields) for key in keys]
+
+
+def to_line(row: Row) -> Purchase:
+    return Purchase(
+        key=row.key("key"),
+        grain=Grain(row.text("grain") or Grain.REPORT_ROW),
+        traffic=Traffic(row.text("traffic") or Traffic.COUPON),
+        day=row.day("day"),
+        orders=row.count("orders"),
+        commission=row.money("amount", "USD", CurrencySource.NETWORK),
+        raw=row.raw,
+    )
+
 
 def traffic_of(item: Action) -> Traffic:
+    if "traffic" in item:
+        return Traffic(item["traffic"])
     return Traffic.LINK if item.get("click_date") else Traffic.COUPON
 
 

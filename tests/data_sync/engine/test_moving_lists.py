@@ -7,62 +7,14 @@ from collections.abc import Callable
 import pytest
 
 from data_sync.database import Database
-from data_sync.runs.opening import open_run
 from network_clients.facts import Order
 from tests.data_sync.engine.scripted import Action, ScriptedClient, action, actions
-from tests.data_sync.kit import (
-    changes,
-    claim,
-    counts,
-    make_request,
-    purchases,
-    read,
-    reader_of,
-    rows,
-    step_row,
-)
-
-
-class Broken(Exception):
-    """The process is gone in the middle of a read."""
+from tests.data_sync.engine.tries import Broken, at_page, break_off, go_on
+from tests.data_sync.kit import changes, claim, counts, purchases, read, reader_of, rows
 
 
 def keys(db: Database) -> list[str]:
     return [row["key"] for row in purchases(db)]
-
-
-def break_off(db: Database, client: ScriptedClient, at: int) -> int:
-    """Open a run, read its unit up to a page (0, 1, ...) that never comes; return the step's id."""
-
-    def fail(number: int) -> None:
-        if number == at:
-            raise Broken
-
-    client.before = fail
-    open_run(db, make_request("r1"))
-    step = claim(db, "r1")
-    with pytest.raises(Broken):
-        reader_of(db, step, client).run()
-    client.before = lambda number: None
-    client.asked.clear()
-    return step.id
-
-
-def go_on(db: Database, client: ScriptedClient) -> dict:
-    """Run the same unit again, as a retry of its task does."""
-    step = claim(db, "r1")
-    reader_of(db, step, client).run()
-    return step_row(db, step.id)
-
-
-def at_page(wanted: int, change: Callable[[], object]) -> Callable[[int], None]:
-    """Change the list just before one page is made, once."""
-
-    def hook(number: int) -> None:
-        if number == wanted:
-            change()
-
-    return hook
 
 
 def test_a_quiet_list_is_read_once_and_its_overlap_is_not_counted(db: Database) -> None:
