@@ -83,6 +83,14 @@ def _sync(db: Database, run_id: str, account: Credentials) -> int:
     units = open_run(db, request).units
     for unit in units:
         work = WorkUnit.from_dict(unit)
-        task = SyncTask("quick_sync", run_id, account.account, work, f"{run_id}-{work.index}", True)
+        task = SyncTask(
+            dag_id="quick_sync",
+            run_id=run_id,
+            account=account.account,
+            unit=work,
+            holder=f"{run_id}-{work.index}",
+            round=0,
+            is_last_try=True,
+        )
         run_sync(db, task, lambda _: account)
     return len(units)

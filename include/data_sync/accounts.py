@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from data_sync.database import Cursor
-from data_sync.errors import AccountRefusedError
+from data_sync.errors import AccountMissingError, AccountRefusedError, SecretsUnavailableError
+from data_sync.schedules.accounts import AccountRef
+from data_sync.schedules.words import RefusedValueError
 from network_clients import registry
 from network_clients.interface import Credentials
 
@@ -25,6 +27,14 @@ EVERYONE = "everyone"
 def network_of(account: str) -> str:
     """Return the network's slug of an account's key: the part before the first underscore."""
     return account.split("_", 1)[0]
+
+
+def is_account(conn_id: str) -> bool:
+    """Tell whether a connection id is one that an account of a known network can have."""
+    try:
+        return AccountRef.from_conn_id(conn_id).network in registry.all_networks() and "_" in conn_id
+    except RefusedValueError:
+        return False
 
 
 def credentials_from(connection: Connection) -> Credentials:
@@ -43,7 +53,9 @@ def credentials_from(connection: Connection) -> Credentials:
 def load_credentials(account: str) -> Credentials:
     """Read an account's connection through Airflow.
 
-    :raises AccountRefusedError: when there is no such network or connection, or it is of another type.
+    :raises AccountMissingError: when there is no such network or connection.
+    :raises AccountRefusedError: when the connection is of another type.
+    :raises SecretsUnavailableError: when it was not found, and a secrets backend did not answer.
     """
     from airflow.sdk import BaseHook
     from airflow.sdk.exceptions import AirflowNotFoundException
@@ -51,19 +63,37 @@ def load_credentials(account: str) -> Credentials:
     try:
         facts = registry.facts_of(network_of(account))
     except registry.UnknownNetworkError as error:
-        raise AccountRefusedError(
+        raise AccountMissingError(
             f"The account {account!r} belongs to no network that this installation knows. {error}"
         ) from error
     try:
         connection = BaseHook.get_connection(account)
     except AirflowNotFoundException as error:
-        raise AccountRefusedError(missing_connection(account)) from error
+        _require_answers(account)
+        raise AccountMissingError(missing_connection(account)) from error
     if connection.conn_type != facts.connection_type:
         raise AccountRefusedError(
             f"The Airflow connection {account!r} has the type {connection.conn_type!r}. "
             f"Change it to {facts.title} (affiliate network)."
         )
     return credentials_from(connection)
+
+
+def _require_answers(account: str) -> None:
+    """Raise when a secrets backend fails, which Airflow itself takes for "not found".
+
+    :raises SecretsUnavailableError: naming the backend.
+    """
+    from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded
+
+    for backend in ensure_secrets_backend_loaded():
+        try:
+            backend.get_connection(conn_id=account)
+        except Exception as error:
+            raise SecretsUnavailableError(
+                f"Whether the Airflow connection {account!r} exists cannot be told now: "
+                f"{type(backend).__name__} does not answer ({type(error).__name__})."
+            ) from None
 
 
 def mirror(cursor: Cursor, account: str, *, exists: bool) -> None:
@@ -163,8 +193,11 @@ def mirror_unknown(cursor: Cursor, accounts: Iterable[str]) -> None:
 
 
 def list_accounts(cursor: Cursor) -> list[dict[str, Any]]:
-    """Return every known account with its state, permissions and last check."""
-    return cursor.execute(
+    """Return every known account with its state, permissions and last check.
+
+    A row that no account can have, put there by hand or left by a network that is gone, is left out.
+    """
+    cursor.execute(
         """
         SELECT a.account, a.network, a.state, a.everyone, a.check_verdict, a.checked_at,
                COALESCE(array_agg(g.grantee ORDER BY g.grantee) FILTER (WHERE g.grantee IS NOT NULL), '{}')
@@ -172,4 +205,5 @@ def list_accounts(cursor: Cursor) -> list[dict[str, Any]]:
         FROM data_sync.accounts a LEFT JOIN data_sync.account_grants g USING (account)
         GROUP BY a.account ORDER BY a.account
         """
-    ).fetchall()
+    )
+    return [row for row in cursor if is_account(row["account"])]

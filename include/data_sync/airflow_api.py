@@ -84,6 +84,18 @@ class AirflowApi:
         """Return the state of a run in Airflow's words: queued, running, success or failed."""
         return str(read(self.send("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"))["state"])
 
+    def trigger_now(self, dag_id: str, conf: dict[str, Any]) -> str:
+        """Start a run that somebody is going to wait for, and return its id.
+
+        :raises AirflowApiError: also when the DAG is not there yet or paused: its run would never begin.
+        """
+        dag = self.find_dag(dag_id)
+        if dag is None:
+            raise AirflowApiError(f"Airflow does not know the DAG {dag_id}: is the dag-processor running?")
+        if dag["is_paused"]:
+            raise AirflowApiError(f"The DAG {dag_id} is paused, so nothing of it starts: unpause it first.")
+        return self.trigger(dag_id, conf)
+
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Return what Airflow knows about the tasks of a run: id, map index, state, process id."""
         found = read(self.send("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"))

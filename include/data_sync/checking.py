@@ -22,6 +22,8 @@ CHECK_UNIT: Mapping[str, object] = {"index": 0, "kind": CHECK, "label": "check o
 
 #: The verdict on an account that can read everything its network offers.
 FINE = "fine"
+#: The verdict for somebody who may not use the account; it is never stored.
+FORBIDDEN = "not allowed"
 
 
 class CheckFailedError(DataSyncError):
@@ -60,26 +62,32 @@ def run_check(
     with db.transaction() as cursor:
         step = steps.claim(cursor, place, holder=holder)
         refusal = steps.refusal_of(cursor, step)
-    requests = 0
-    if refusal:
-        verdict = Verdict("not configured", refusal)
-    else:
-        verdict, requests = _ask(db, place.account, load_credentials)
+    verdict, requests = _ask(db, place.account, load_credentials, refusal)
     failed = verdict.word != FINE
     error = {"verdict": verdict.word, "message": verdict.message, "detail": ""} if failed else None
     with db.transaction() as cursor:
-        store(cursor, place.account, verdict)
+        if verdict.word != FORBIDDEN:
+            # What one person may not use is not broken for the others.
+            store(cursor, place.account, verdict)
         steps.add_costs(cursor, step, requests=requests, waited=0.0)
         steps.finish(cursor, step, "failed" if failed else "completed", reason=verdict.message, error=error)
     if failed:
         raise CheckFailedError(f"{place.account}: {verdict.word}. {verdict.message}")
 
 
-def _ask(db: Database, account: str, load_credentials: Callable[[str], Credentials]) -> tuple[Verdict, int]:
-    """Ask the network; also return how many requests that took."""
+def _ask(
+    db: Database, account: str, load_credentials: Callable[[str], Credentials], refusal: str | None
+) -> tuple[Verdict, int]:
+    """Ask the network; also return how many requests that took.
+
+    :param refusal: why ``open_run`` said that the account may not be read, if it did.
+    """
     client = None
     try:
-        client = build_client(db, load_credentials(account))
+        credentials = load_credentials(account)
+        if refusal:
+            return Verdict(FORBIDDEN, refusal), 0
+        client = build_client(db, credentials)
         verdict = verdict_of(client.check())
     except WaitTooLongError as wait:
         verdict = Verdict("rate limited", f"{wait}. Syncs wait for it by themselves.")

@@ -6,6 +6,7 @@ transaction-mode pooler may stand in between. The database's clock is the only c
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,10 @@ from data_sync.errors import DatabaseError
 
 Row = dict[str, Any]
 Cursor = psycopg.Cursor[Row]
+
+#: How long a server may take to answer a new connection (seconds), and to confirm what was sent to it
+#: (milliseconds), unless the Airflow connection's extra says otherwise: one that hangs must not hold a task.
+_PATIENCE = {"connect_timeout": 10, "tcp_user_timeout": 60_000}
 
 #: A connection is closed when nobody used it for this long (seconds): law 16 allows 5.
 IDLE_SECONDS = 4.0
@@ -37,11 +42,15 @@ def connect() -> psycopg.Connection[Any]:
     :raises DatabaseError: when the Airflow connection is missing or the server does not answer.
     """
     from airflow.providers.postgres.hooks.postgres import PostgresHook
+    from airflow.sdk import BaseHook
     from airflow.sdk.exceptions import AirflowNotFoundException
 
     conn_id = connection_id()
     try:
-        connection: psycopg.Connection[Any] = PostgresHook(postgres_conn_id=conn_id).get_conn()
+        found = BaseHook.get_connection(conn_id)
+        found.extra = json.dumps(_PATIENCE | found.extra_dejson)
+        hook = PostgresHook(postgres_conn_id=conn_id, connection=found)
+        connection: psycopg.Connection[Any] = hook.get_conn()
     except AirflowNotFoundException as error:
         raise DatabaseError(
             f"The Airflow connection {conn_id!r} is not visible here. Set AIRFLOW_CONN_{conn_id.upper()} "

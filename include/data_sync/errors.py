@@ -5,7 +5,9 @@
     DataSyncError
     ├── ConfigError          a setting, a schedule or a command is wrong; the message says what to write
     ├── DatabaseError        the database ``data_sync`` cannot be reached or is behind its migrations
-    ├── AccountRefusedError  an account does not exist, or this author may not use it
+    ├── AccountRefusedError  an account cannot be used: wrong connection type, or not by this author
+    │   └── AccountMissingError  there is no Airflow connection of that id
+    ├── SecretsUnavailableError  a secrets backend does not answer, so nobody knows whether one exists
     └── StepTakenError       another process has taken over this unit of work
 
 Errors of networks have their own tree in :mod:`network_clients.errors`.
@@ -27,7 +29,15 @@ class DatabaseError(DataSyncError):
 
 
 class AccountRefusedError(DataSyncError):
-    """Raised when an account does not exist, or may not be used by the author of a run."""
+    """Raised when an account cannot be used: of the wrong type, missing, or not by the author of a run."""
+
+
+class AccountMissingError(AccountRefusedError):
+    """Raised when there is no Airflow connection of the account's id."""
+
+
+class SecretsUnavailableError(DataSyncError):
+    """Raised when a connection was not found while a secrets backend did not answer: it may exist."""
 
 
 class StepTakenError(DataSyncError):

@@ -26,11 +26,13 @@ LONG_SLEEP = 1.0
 #: The longest wait that is slept inside a task, in seconds.
 LONGEST_SLEEP = 30.0
 
-#: How long a call keeps its slot at most, in seconds: longer than any answer is waited for.
+#: How long a call keeps its slot at most, in seconds; a network whose answers are waited for longer must not
+#: bound its calls at once.
 SLOT_SECONDS = 150.0
 
-#: How often a caller asks whether a slot is free, in seconds.
-_ASK_AGAIN = 0.25
+#: A caller asks whether a slot is free after so many seconds, then more and more rarely: from then on no
+#: connection stays open in between.
+_FIRST_LOOK, _LATER_LOOKS = 0.25, 5.0
 
 # The row is locked by the upsert itself, so two claims never get the same moment. A claim that would
 # wait too long changes nothing and returns no row.
@@ -186,7 +188,7 @@ class PostgresLimiter:
     def _take_slot(self, values: dict[str, object], most: int) -> None:
         lease = timedelta(seconds=SLOT_SECONDS + self._longest_sleep)
         wanted = values | {"most": most, "lease": lease}
-        waited = 0.0
+        waited, pause = 0.0, _FIRST_LOOK
         while True:
             with self._db.transaction() as cursor:
                 cursor.execute(_LINE_UP, wanted)
@@ -196,8 +198,9 @@ class PostgresLimiter:
             if waited >= self._longest_sleep:
                 until = busy["now"] + timedelta(seconds=self._longest_sleep)
                 raise WaitTooLongError(until, f"{self._network} bears no more calls at once than now")
-            self._sleep(_ASK_AGAIN)
-            waited += _ASK_AGAIN
+            self._sleep(pause)
+            waited += pause
+            pause = min(2 * pause, _LATER_LOOKS)
 
     def _values(self, identity: str, limit: Limit) -> dict[str, object]:
         hashed = keyed_hash(self._hash_key, f"{self._network}:{limit.name}:{identity}")

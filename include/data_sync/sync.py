@@ -18,7 +18,7 @@ from data_sync.errors import AccountRefusedError, DatabaseError, DataSyncError
 from data_sync.ledger import steps
 from data_sync.ledger.steps import Step
 from data_sync.limiter import PostgresLimiter, load_hash_key
-from data_sync.runs import lease
+from data_sync.runs import guard, lease
 from data_sync.runs.lease import RunWaitsError
 from data_sync.runs.lookup import StoredRun, find_run
 from data_sync.runs.request import RunKind
@@ -66,22 +66,11 @@ def run_sync(
     :raises RunWaitsError: while another run of the schedule is going.
     :raises DataSyncError: for a missing account, a run that is not open, or a unit taken by another.
     """
-    with db.transaction() as cursor:
-        run = find_run(cursor, task.dag_id, task.run_id)
-        if run is None:
-            raise DataSyncError(f"The run {task.run_id} was never opened. Clear the whole run in Airflow.")
-        place = steps.Place(task.dag_id, task.run_id, task.account, task.unit.index)
-        if steps.has_ended(cursor, place, task.round):
-            # An earlier try had written its end, and its process was lost before Airflow heard of it.
-            return
-        if (other := lease.claim(cursor, run.id, run.schedule_key)) is not None:
-            raise RunWaitsError(other["id"], other["run_id"])
-        cursor.execute(
-            "UPDATE data_sync.sync_runs SET state = 'open', closed_at = NULL "
-            "WHERE id = %s AND state <> 'open'",
-            [run.id],
-        )
-        step = steps.claim(cursor, place, holder=steps.holder_name(task.round, task.holder))
+    taken = _take(db, task)
+    if taken is None:
+        # An earlier try had written its end, and its process was lost before Airflow heard of it.
+        return
+    run, step = taken
     try:
         _read(db, task, run, step, load_credentials)
     except NetworkError as error:
@@ -103,6 +92,31 @@ def run_sync(
             message = f"An unexpected error stopped this unit ({type(error).__name__}). See the task's log."
             _record_failure(db, step, "error", message, "", again=False)
         raise
+
+
+def _take(db: Database, task: SyncTask) -> tuple[StoredRun, Step] | None:
+    """Take the unit; ``None`` when it was read to its end already.
+
+    The run's row is locked first, as opening and settling lock it: a unit that somebody clears while its
+    run is being settled opens the run again or is closed with it, and nothing in between.
+    """
+    with db.transaction() as cursor:
+        run = find_run(cursor, task.dag_id, task.run_id, lock=True)
+        if run is None:
+            raise DataSyncError(f"The run {task.run_id} was never opened. Clear the whole run in Airflow.")
+        place = steps.Place(task.dag_id, task.run_id, task.account, task.unit.index)
+        if steps.has_ended(cursor, place, task.round):
+            return None
+        if (other := lease.claim(cursor, run.id, run.schedule_key)) is not None:
+            raise RunWaitsError(other["id"], other["run_id"])
+        if refusal := guard.claim_again(cursor, run):
+            raise DataSyncError(refusal)
+        cursor.execute(
+            "UPDATE data_sync.sync_runs SET state = 'open', closed_at = NULL "
+            "WHERE id = %s AND state <> 'open'",
+            [run.id],
+        )
+        return run, steps.claim(cursor, place, holder=steps.holder_name(task.round, task.holder))
 
 
 def _read(

@@ -61,7 +61,7 @@ def make_request(run_id: str, schedule: Schedule | None = None, **changes: Any) 
 
 def open_scheduled(db: Database, run_id: str, **words: Any) -> OpenedRun:
     """Open a scheduled run of the schedule ``daily``."""
-    changes = {name: words.pop(name) for name in ("kind", "next_tick", "anchor") if name in words}
+    changes = {name: words.pop(name) for name in ("kind", "gives_up_at", "anchor") if name in words}
     request = make_request(run_id, make_schedule(**words), schedule_key="daily",
                            **{"kind": RunKind.SCHEDULED, **changes})  # fmt: skip
     return open_run(db, request)

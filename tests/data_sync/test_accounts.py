@@ -6,7 +6,7 @@ import pytest
 
 from data_sync import accounts
 from data_sync.database import Database
-from data_sync.errors import AccountRefusedError
+from data_sync.errors import AccountMissingError, AccountRefusedError, SecretsUnavailableError
 
 
 def allowed(db: Database, account: str, user: str | None, *, trusted: bool = False) -> bool:
@@ -90,3 +90,24 @@ def test_an_account_that_cannot_be_used_is_refused_in_words(
     with pytest.raises(AccountRefusedError) as refused:
         accounts.load_credentials(account)
     assert message in str(refused.value)
+
+
+class SilentVault:
+    """A secrets backend whose server does not answer."""
+
+    def get_connection(self, conn_id: str) -> None:
+        raise TimeoutError("no answer")
+
+
+def test_a_secrets_backend_that_does_not_answer_is_not_a_missing_account(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from airflow.sdk.execution_time import supervisor
+
+    loaded = supervisor.ensure_secrets_backend_loaded()
+    monkeypatch.setattr(supervisor, "ensure_secrets_backend_loaded", lambda: [*loaded, SilentVault()])
+    with pytest.raises(SecretsUnavailableError, match="SilentVault does not answer"):
+        accounts.load_credentials("admitad_nowhere")
+    monkeypatch.setattr(supervisor, "ensure_secrets_backend_loaded", lambda: loaded)
+    with pytest.raises(AccountMissingError):
+        accounts.load_credentials("admitad_nowhere")

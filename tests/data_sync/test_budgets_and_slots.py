@@ -9,7 +9,8 @@ import pytest
 
 from data_sync.budgets import list_budgets
 from data_sync.database import Database
-from data_sync.limiter import PostgresLimiter
+from data_sync.limiter import SLOT_SECONDS, PostgresLimiter
+from network_clients import registry
 from network_clients.errors import WaitTooLongError
 from network_clients.facts import Grade, Limit
 from tests.data_sync.kit import Child, eventually, rows
@@ -113,3 +114,10 @@ def test_a_turn_that_is_too_far_away_holds_no_slot(db: Database) -> None:
     with pytest.raises(WaitTooLongError, match="locked out"):
         limiter.claim("key", ALONE)
     assert rows(db, "SELECT * FROM data_sync.call_slots") == []
+
+
+def test_a_slot_outlasts_every_answer_that_is_waited_for() -> None:
+    for slug in registry.all_networks():
+        bounded = [limit for limit in registry.facts_of(slug).limits if limit.max_in_flight is not None]
+        patience = registry.get_client_class(slug).patience  # type: ignore[attr-defined]
+        assert not bounded or patience.connect_timeout + patience.total_timeout < SLOT_SECONDS

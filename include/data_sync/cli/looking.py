@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from data_sync.cli.output import as_json, show
-from data_sync.database import Database
+from data_sync.cli.output import as_json, open_database, show
 
 _STATUSES = (
     *("pending", "processing", "held"),
@@ -27,7 +26,7 @@ def logs(
     status: str | None, account: str | None, schedule: str | None, limit: int, json_wanted: bool
 ) -> None:
     """List the newest logs: one per run and account, with rows, requests and the reason of a failure."""
-    with Database().transaction() as cursor:
+    with open_database().transaction() as cursor:
         rows = cursor.execute(
             """
             SELECT l.id, l.created_at AS started, COALESCE(l.schedule_key, l.kind) AS schedule, l.account,
@@ -37,7 +36,7 @@ def logs(
                 concat_ws(' ', COALESCE(l.error ->> 'message', l.reason),
                     (SELECT 'Read again by log ' || min(n.id) || '.' FROM data_sync.sync_runs r
                      JOIN data_sync.sync_logs n ON n.sync_run = r.id WHERE r.retry_of = l.id
-                     AND n.status NOT IN ('failed', 'cancelled'))) AS reason
+                     AND n.status IN ('pending', 'processing', 'held', 'completed', 'superseded'))) AS reason
             FROM (
                 SELECT * FROM data_sync.sync_logs
                 WHERE (%(status)s::text IS NULL OR status = %(status)s)
@@ -62,21 +61,23 @@ def totals(account: str | None, first: datetime | None, last: datetime | None, j
     """Sum the purchases per account, status and currency; rows that vanished are left out.
 
     ``rows`` counts the network's rows, ``orders`` the orders that they stand for. Where a network reports
-    gross and net, orders, commission and sales are net, and what was cancelled stands beside them.
+    gross and net, orders, commission and sales are net, and what was cancelled stands beside them. Sales in
+    another currency than the row's commission are left out.
     """
-    with Database().transaction() as cursor:
+    with open_database().transaction() as cursor:
         found = cursor.execute(
             """
             SELECT account, COALESCE(status, 'not reported') AS status,
-                commission_currency AS currency, count(*) AS rows, sum(orders)::bigint AS orders,
+                COALESCE(commission_currency, sale_currency) AS currency, count(*) AS rows,
+                sum(orders)::bigint AS orders,
                 sum(gross_orders - orders)::bigint AS cancelled_orders, sum(commission) AS commission,
                 sum(gross_commission - commission) AS cancelled_commission, sum(sale_amount) FILTER
-                    (WHERE sale_currency IS NOT DISTINCT FROM commission_currency) AS sales
+                    (WHERE sale_currency = COALESCE(commission_currency, sale_currency)) AS sales
             FROM data_sync.purchases
             WHERE vanished_at IS NULL AND (%(account)s::text IS NULL OR account = %(account)s)
               AND (%(first)s::date IS NULL OR day >= %(first)s)
               AND (%(last)s::date IS NULL OR day <= %(last)s)
-            GROUP BY account, status, commission_currency ORDER BY account, status, commission_currency
+            GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
             """,
             {"account": account, "first": first, "last": last},
         ).fetchall()

@@ -13,9 +13,22 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from data_sync.database import Database
+from data_sync.schema import require_current_schema
+
 _PIPE_WIDTH = 200
 
 as_json = click.option("--json", "json_wanted", is_flag=True, help="Print JSON instead of a table.")
+
+
+def open_database() -> Database:
+    """Open our database for a command.
+
+    :raises DatabaseError: when it does not answer, or its tables are missing or of another version.
+    """
+    db = Database()
+    require_current_schema(db)
+    return db
 
 
 def show(rows: Sequence[Mapping[str, Any]], *, json_wanted: bool, empty: str) -> None:

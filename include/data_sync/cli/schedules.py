@@ -8,8 +8,7 @@ from pathlib import Path
 import click
 
 from data_sync import catalogue
-from data_sync.cli.output import as_json, show
-from data_sync.database import Database
+from data_sync.cli.output import as_json, open_database, show
 from data_sync.schedules.timing import next_runs
 from data_sync.schedules.validate import validate_file
 from network_clients import registry
@@ -35,7 +34,7 @@ def validate(context: click.Context, path: Path) -> None:
 @as_json
 def schedules(json_wanted: bool) -> None:
     """List every schedule: what it reads, when it runs next, and its problems."""
-    db = Database()
+    db = open_database()
     with db.transaction() as cursor:
         stored = catalogue.list_schedules(cursor)
         cursor.execute(

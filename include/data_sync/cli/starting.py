@@ -13,9 +13,8 @@ import click
 
 from data_sync import catalogue
 from data_sync.airflow_api import AirflowApi
-from data_sync.cli.output import show
+from data_sync.cli.output import open_database, show
 from data_sync.dag.names import QUICK_SYNC
-from data_sync.database import Database
 from data_sync.errors import ConfigError
 from data_sync.runs.lookup import find_run
 from data_sync.runs.retrying import failed_logs, find_failed_log
@@ -40,7 +39,7 @@ def backfill(context: click.Context, key: str, first: datetime, last: datetime, 
     Works for every schedule, also a paused or inactive one. Purchases only: campaigns and coupons have no
     past. It waits until a run of the schedule that is going has ended.
     """
-    with Database().transaction() as cursor:
+    with open_database().transaction() as cursor:
         entry = catalogue.find(cursor, key)
     if entry is None:
         raise ConfigError(f"There is no schedule {key!r}. `data-sync schedules` lists the keys.")
@@ -68,7 +67,7 @@ def retry(context: click.Context, logs: tuple[int, ...], all_failed: bool, wait:
     """
     if bool(logs) == all_failed:
         raise ConfigError("Name the logs to read again, as in `data-sync retry 12 13`, or say --all-failed.")
-    with Database().transaction() as cursor:
+    with open_database().transaction() as cursor:
         wanted = failed_logs(cursor) if all_failed else list(dict.fromkeys(logs))
         for log in wanted:
             find_failed_log(cursor, log)
@@ -82,7 +81,7 @@ def _start(context: click.Context, confs: list[dict[str, Any]], *, wait: bool) -
     api = AirflowApi.from_settings()
     runs = []
     for conf in confs:
-        run_id = api.trigger(QUICK_SYNC, conf)
+        run_id = api.trigger_now(QUICK_SYNC, conf)
         runs.append(run_id)
         about = (
             f"log {conf['log']}" if "log" in conf else f"{conf['schedule']}, {conf['from']} to {conf['to']}"
@@ -99,7 +98,7 @@ def _start(context: click.Context, confs: list[dict[str, Any]], *, wait: bool) -
 
 
 def _outcome(run_id: str) -> list[dict[str, Any]]:
-    with Database().transaction() as cursor:
+    with open_database().transaction() as cursor:
         run = find_run(cursor, QUICK_SYNC, run_id)
         if run is None:
             return []

@@ -14,7 +14,7 @@ from airflow.sdk import DAG, Param, task
 from data_sync.dag import tasks
 from data_sync.dag.builder import OWNER, close_run_task, open_run_task, sync_group
 from data_sync.dag.names import CHOOSE, QUICK_SYNC, SYNC
-from data_sync.dag.retry import RETRIES
+from data_sync.dag.retry import FIRST_DELAY, RETRIES
 from data_sync.schedules.accounts import AccountRef
 from data_sync.schedules.words import DateRange, SyncType
 
@@ -57,7 +57,7 @@ def build_quick_skeleton(task_id: str | None) -> DAG:
 
 def _wire(groups: Sequence[AccountRef]) -> None:
     units = open_run_task()
-    chosen = task(task_id=CHOOSE, retries=RETRIES)(tasks.choose_accounts)()
+    chosen = task(task_id=CHOOSE, retries=RETRIES, retry_delay=FIRST_DELAY)(tasks.choose_accounts)()
     close = close_run_task()
     units >> chosen
     for ref in groups:

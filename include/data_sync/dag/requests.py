@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from data_sync.accounts import list_accounts
@@ -13,7 +14,7 @@ from data_sync.dag.names import QUICK_SYNC, key_of
 from data_sync.dag.people import is_trusted
 from data_sync.database import Database
 from data_sync.errors import ConfigError
-from data_sync.runs.lookup import StoredRun, find_run
+from data_sync.runs.lookup import StoredRun, find_run, rename_run
 from data_sync.runs.request import RunKind, RunRequest
 from data_sync.runs.retrying import find_failed_log
 from data_sync.schedules.accounts import AccountRef
@@ -42,6 +43,10 @@ def request_of(context: Context, db: Database) -> RunRequest:
     dag_run: Any = context["dag_run"]
     with db.transaction() as cursor:
         stored = find_run(cursor, dag_run.dag_id, dag_run.run_id)
+        if stored is not None and _is_another(dag_run, stored):
+            # Airflow's run of that id was deleted, and its id is used again: this is another run.
+            rename_run(cursor, stored)
+            stored = None
         key = stored.schedule_key if stored else key_of(dag_run.dag_id) or _conf(dag_run).get("schedule")
         entry = find(cursor, key) if key else None
     if stored is not None:
@@ -57,7 +62,18 @@ def request_of(context: Context, db: Database) -> RunRequest:
     request = _request(dag_run, kind, entry.schedule, entry)
     if kind is not RunKind.SCHEDULED:
         return request
-    return replace(request, next_tick=next_runs(entry.schedule.when, request.anchor, 1)[0])
+    return replace(request, gives_up_at=_end_of_patience(dag_run, entry.schedule, request.anchor))
+
+
+def _end_of_patience(dag_run: Any, schedule: Schedule, anchor: datetime) -> datetime:
+    """Return until when a tick waits for the run before it: until the next tick is due.
+
+    A tick that is made up for (``catchup``) comes when the next one was due long ago: it waits as long as
+    lies between the two.
+    """
+    next_tick = next_runs(schedule.when, anchor, 1)[0]
+    started: datetime = dag_run.start_date or anchor
+    return max(next_tick, started + (next_tick - anchor))
 
 
 def _conf(dag_run: Any) -> dict[str, Any]:
@@ -68,6 +84,16 @@ def _conf(dag_run: Any) -> dict[str, Any]:
     return conf
 
 
+def _anchor(dag_run: Any) -> datetime:
+    moment: datetime = dag_run.logical_date or dag_run.run_after
+    return moment
+
+
+def _is_another(dag_run: Any, stored: StoredRun) -> bool:
+    """Tell whether Airflow means another run by this id; that of a retry is told from its log's run."""
+    return stored.kind != RunKind.RETRY and stored.anchor != _anchor(dag_run)
+
+
 def _request(dag_run: Any, kind: RunKind, schedule: Schedule, entry: StoredSchedule | None) -> RunRequest:
     """Ask for a run of a schedule, whose owner's permissions count, or of whoever asked."""
     author = entry.owner if entry else dag_run.triggering_user_name
@@ -75,7 +101,7 @@ def _request(dag_run: Any, kind: RunKind, schedule: Schedule, entry: StoredSched
         dag_id=dag_run.dag_id,
         run_id=dag_run.run_id,
         kind=kind,
-        anchor=dag_run.logical_date or dag_run.run_after,
+        anchor=_anchor(dag_run),
         requested_by=dag_run.triggering_user_name,
         schedule=schedule,
         schedule_key=entry.key if entry else None,
@@ -124,7 +150,7 @@ def _retry(dag_run: Any, db: Database, conf: Mapping[str, Any]) -> RunRequest:
         anchor=failed.run.anchor,
         schedule_key=failed.run.schedule_key,
         units=failed.units,
-        retry_of=failed.id,
+        retry_of=failed.first,
     )
 
 

@@ -21,12 +21,20 @@ from data_sync.dag.airflow_view import TaskAirflowView
 from data_sync.dag.names import SYNC
 from data_sync.dag.requests import request_of
 from data_sync.database import Database
-from data_sync.errors import AccountRefusedError, DataSyncError
+from data_sync.errors import (
+    AccountMissingError,
+    AccountRefusedError,
+    DatabaseError,
+    DataSyncError,
+    SecretsUnavailableError,
+)
 from data_sync.ledger.settle import settle
 from data_sync.ledger.steps import Place
 from data_sync.runs.lease import RunWaitsError
-from data_sync.runs.lookup import find_run, open_runs
+from data_sync.runs.lookup import StoredRun, find_run, find_run_by_id, open_runs
+from data_sync.runs.opening import OpenedRun
 from data_sync.runs.opening import open_run as open_stored_run
+from data_sync.runs.request import RunRequest
 from data_sync.schedules.accounts import AccountRef
 from data_sync.schedules.model import Schedule
 from data_sync.schedules.planning import WorkUnit
@@ -51,47 +59,72 @@ def open_run() -> list[dict[str, Any]]:
     request = request_of(context, db)
     missing = _missing_accounts(db, request.schedule)
     try:
-        opened = open_stored_run(db, request, missing_accounts=missing)
+        opened = _open(db, request, missing)
     except RunWaitsError as waits:
-        with db.transaction() as cursor:
-            holder = next((run for run in open_runs(cursor) if run.id == waits.held_by), None)
-        if holder is not None and not settle(db, holder, TaskAirflowView()).is_closed:
-            log.info("%s Asking again in %s s.", waits, _ASK_AGAIN.seconds)
-            raise AirflowRescheduleException(timezone.utcnow() + _ASK_AGAIN) from None
-        opened = open_stored_run(db, request, missing_accounts=missing)
+        raise _ask_again(waits) from None
     if opened.refusal:
         log.warning("This run does no work: %s", opened.refusal)
     return opened.units
 
 
+def _open(db: Database, request: RunRequest, missing: dict[str, str]) -> OpenedRun:
+    """Open the run; where another one seems to be going, find out first whether it has ended.
+
+    :raises RunWaitsError: when the other one is still going.
+    """
+    try:
+        return open_stored_run(db, request, missing_accounts=missing)
+    except RunWaitsError as waits:
+        with db.transaction() as cursor:
+            holder = find_run_by_id(cursor, waits.held_by)
+        if not settle(db, holder, TaskAirflowView()).is_closed:
+            raise
+    return open_stored_run(db, request, missing_accounts=missing)
+
+
+def _ask_again(waits: RunWaitsError) -> AirflowRescheduleException:
+    log.info("%s Asking again in %s s.", waits, _ASK_AGAIN.seconds)
+    return AirflowRescheduleException(timezone.utcnow() + _ASK_AGAIN)
+
+
 def _missing_accounts(db: Database, schedule: Schedule) -> dict[str, str]:
-    """Note which accounts exist; return those that cannot be read, each with the reason."""
+    """Note which accounts exist; return those that cannot be read, each with the reason.
+
+    :raises SecretsUnavailableError: when that cannot be told now.
+    """
     missing = {}
     for ref in schedule.networks:
         try:
             accounts.load_credentials(ref.conn_id)
         except AccountRefusedError as error:
             missing[ref.conn_id] = str(error)
+            exists = not isinstance(error, AccountMissingError)
+        else:
+            exists = True
         with db.transaction() as cursor:
-            accounts.mirror(cursor, ref.conn_id, exists=ref.conn_id not in missing)
+            accounts.mirror(cursor, ref.conn_id, exists=exists)
     return missing
 
 
 def sync(account: str, unit: dict[str, Any]) -> None:
     """Read one unit of one account. Raises so that Airflow fails, retries or reschedules the task."""
     ti = get_current_context()["ti"]
+    db = Database()
+    require_current_schema(db)
     try:
         if unit["kind"] == CHECK:
             place = Place(ti.dag_id, ti.run_id, account, int(unit["index"]))
-            run_check(Database(), place, str(uuid.uuid4()))
+            run_check(db, place, str(uuid.uuid4()))
         else:
-            run_sync(Database(), _sync_task(ti, account, unit))
+            run_sync(db, _sync_task(ti, account, unit))
     except WaitTooLongError as wait:
         log.info("%s. The slot is free until then.", wait)
         raise AirflowRescheduleException(wait.until) from None
     except RunWaitsError as waits:
-        log.info("%s Asking again in %s s.", waits, _ASK_AGAIN.seconds)
-        raise AirflowRescheduleException(timezone.utcnow() + _ASK_AGAIN) from None
+        raise _ask_again(waits) from None
+    except (DatabaseError, SecretsUnavailableError):
+        # May pass by itself: the retry policy decides.
+        raise
     except DataSyncError as error:
         raise AirflowFailException(str(error)) from error
 
@@ -115,14 +148,25 @@ def close_run() -> None:
     db = Database()
     with db.transaction() as cursor:
         run = find_run(cursor, context["ti"].dag_id, context["ti"].run_id)
-    if run is None:
-        log.warning("open_run never opened this run, so there is nothing to settle.")
+    if run is None and (run := _open_failed_run(context, db)) is None:
         return
     settled = settle(db, run, TaskAirflowView())
     for account, status in sorted(settled.statuses.items()):
         log.info("%s: %s", account, status)
     _announce(context, settled.complete)
     notifications.send(db, run, settled)
+
+
+def _open_failed_run(context: Context, db: Database) -> StoredRun | None:
+    """Make the logs of a run whose ``open_run`` failed, so that it is told like any other."""
+    try:
+        request = request_of(context, db)
+        open_stored_run(db, request)
+    except (DataSyncError, RunWaitsError) as error:
+        log.warning("open_run never opened this run, and no log can be made for it: %s", error)
+        return None
+    with db.transaction() as cursor:
+        return find_run(cursor, request.dag_id, request.run_id)
 
 
 def _announce(context: Context, complete: tuple[tuple[str, str], ...]) -> None:
@@ -163,20 +207,33 @@ def upkeep() -> None:
     with db.transaction() as cursor:
         runs = open_runs(cursor)
         known = [row["account"] for row in accounts.list_accounts(cursor)]
-    for run in runs:
-        settled = settle(db, run, view)
-        if settled.is_closed:
-            log.info("Settled %s of %s: %s", run.run_id, run.dag_id, dict(settled.statuses))
+    problems = [problem for run in runs if (problem := _settle_left_over(db, run, view))]
     for account in known:
         _mirror_account(db, account)
+    if problems:
+        raise DataSyncError(f"{len(problems)} run(s) could not be settled: {'; '.join(problems)}")
+
+
+def _settle_left_over(db: Database, run: StoredRun, view: TaskAirflowView) -> str | None:
+    """Settle one run; return what went wrong, so that the other runs get their turn all the same."""
+    try:
+        settled = settle(db, run, view)
+    except Exception as error:
+        log.exception("The run %s of %s cannot be settled.", run.run_id, run.dag_id)
+        return f"{run.dag_id} {run.run_id} ({type(error).__name__})"
+    if settled.is_closed:
+        log.info("Settled %s of %s: %s", run.run_id, run.dag_id, dict(settled.statuses))
+    return None
 
 
 def _mirror_account(db: Database, account: str) -> None:
     try:
         accounts.load_credentials(account)
         exists = True
-    except AccountRefusedError:
+    except AccountMissingError:
         exists = False
+    except AccountRefusedError:
+        exists = True
     except Exception:  # A secrets backend that does not answer says nothing about the account.
         log.warning("Whether %s exists cannot be told now.", account, exc_info=True)
         return

@@ -12,10 +12,13 @@ from network_clients.records import Kind, RejectedRow
 #: Keys longer than this (in characters) are cut; the payload holds the whole of it.
 _LONGEST_TEXT = 1000
 
+#: How the name of a row without a key begins, as do the items of clients' row readers.
+NAMELESS = "#"
+
 
 def name_of(row: RejectedRow) -> str:
     """Return what tells a rejected row from others on its page: its key, else a digest of what was sent."""
-    return f"#{_digest(row).hex()}" if row.key is None else storable(row.key)
+    return f"{NAMELESS}{_digest(row).hex()}" if row.key is None else storable(row.key)
 
 
 def _digest(row: RejectedRow) -> bytes:

@@ -29,7 +29,7 @@ from data_sync.engine.pages import (
     number_doubles,
     remember_page,
 )
-from data_sync.engine.rejected import name_of, store_rejected
+from data_sync.engine.rejected import NAMELESS, name_of, store_rejected
 from data_sync.engine.tables import TABLES, KindTable
 from data_sync.engine.warnings import DOUBLES, MOVED, unknown_words
 from data_sync.ledger import steps
@@ -173,8 +173,11 @@ class UnitReader:
     def _seen_before(self, cursor: Cursor, part: Slice, page: Page, names: Sequence[str]) -> dict[str, int]:
         """Count which names are on the page before, where pages overlap, else on any earlier one."""
         pages = self.state.current.pages
-        first = pages - 1 if page.overlap and pages else 0
-        return count_before(cursor, self.step.id, part.key, names, first=first, before=pages)
+        if page.overlap:
+            return count_before(cursor, self.step.id, part.key, names, first=max(pages - 1, 0), before=pages)
+        # Two rows without a key may be equal to the last byte in a list at rest.
+        keys = [name for name in names if not name.startswith(NAMELESS)]
+        return count_before(cursor, self.step.id, part.key, keys, first=0, before=pages)
 
     def _chase(self) -> None:
         """Have a list that moved read from its start, or take it as it comes when that was tried enough."""

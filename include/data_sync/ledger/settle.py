@@ -28,7 +28,7 @@ _ENDED_STEP = ("completed", "failed", "skipped", "superseded", "cancelled")
 
 _WHY = {
     "failed": "The task ended without finishing: it was killed, marked as failed, or its machine went away.",
-    "upstream_failed": "The task never started, because open_run failed.",
+    "upstream_failed": "The task never started, because one before it failed: its log in Airflow says why.",
     "skipped": "The task was skipped.",
     "removed": "The task is gone from the DAG.",
     "success": "The task was marked as successful by hand before it had finished.",

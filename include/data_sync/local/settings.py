@@ -54,7 +54,7 @@ class Layout:
 def environment(layout: Layout, secrets: Secrets, postgres: EmbeddedPostgres) -> dict[str, str]:
     """Return the whole environment of a child process: this one's, with our settings over it.
 
-    Airflow's settings of the caller (``AIRFLOW__...``) are left out: they belong to another Airflow.
+    Airflow's variables of the caller (``AIRFLOW...``) are left out: they belong to another Airflow.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     binaries = str(Path(sys.executable).parent)

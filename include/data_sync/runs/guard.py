@@ -7,7 +7,9 @@ at a run's first ``open_run`` and kept when the run is retried or cleared.
 from __future__ import annotations
 
 from data_sync.database import Cursor, one
-from data_sync.runs.request import RunRequest
+from data_sync.runs.lookup import StoredRun
+from data_sync.runs.request import RunKind, RunRequest
+from data_sync.schedules.model import Schedule
 
 
 def claim(cursor: Cursor, run: int, request: RunRequest) -> str | None:
@@ -16,12 +18,24 @@ def claim(cursor: Cursor, run: int, request: RunRequest) -> str | None:
     Simultaneous claims of one schedule are counted one after another: a lock that ends with the
     transaction lines them up, also where the catalogue has no row for the schedule.
     """
-    schedule = request.schedule
-    counted = request.kind.is_counted or schedule.backfills_count
-    if request.schedule_key is None or not counted or schedule.max_runs_per_day is None:
+    return _claim(cursor, run, request.schedule_key, request.kind, request.schedule)
+
+
+def claim_again(cursor: Cursor, run: StoredRun) -> str | None:
+    """Judge a run anew whose claim was given back, when one of its units is cleared; see :func:`claim`."""
+    if run.guard != "given_back":
+        return None
+    return _claim(cursor, run.id, run.schedule_key, RunKind(run.kind), run.schedule)
+
+
+def _claim(
+    cursor: Cursor, run: int, schedule_key: str | None, kind: RunKind, schedule: Schedule
+) -> str | None:
+    counted = kind.is_counted or (kind is RunKind.BACKFILL and schedule.backfills_count)
+    if schedule_key is None or not counted or schedule.max_runs_per_day is None:
         return None
     values = {
-        "key": request.schedule_key,
+        "key": schedule_key,
         "zone": schedule.timezone,
         "run": run,
         "most": schedule.max_runs_per_day,

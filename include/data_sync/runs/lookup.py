@@ -28,6 +28,7 @@ class StoredRun:
     state: str
     refusal: str | None
     retry_of: int | None
+    guard: str
 
     @property
     def schedule(self) -> Schedule:
@@ -37,20 +38,31 @@ class StoredRun:
 
 _SELECT = """
 SELECT id, dag_id, run_id, kind, schedule_key, schedule_name, requested_by, anchor, timezone, definition,
-       units, state, refusal, retry_of
+       units, state, refusal, retry_of, guard
 FROM data_sync.sync_runs
 """
 
 
-def find_run(cursor: Cursor, dag_id: str, run_id: str) -> StoredRun | None:
-    """Return the stored run of an Airflow run, or ``None`` before its first ``open_run``."""
-    row = cursor.execute(_SELECT + "WHERE dag_id = %s AND run_id = %s", [dag_id, run_id]).fetchone()
+def find_run(cursor: Cursor, dag_id: str, run_id: str, *, lock: bool = False) -> StoredRun | None:
+    """Return the stored run of an Airflow run, or ``None`` before its first ``open_run``.
+
+    :param lock: keep others from changing it until the transaction ends.
+    """
+    statement = _SELECT + "WHERE dag_id = %s AND run_id = %s" + (" FOR UPDATE" if lock else "")
+    row = cursor.execute(statement, [dag_id, run_id]).fetchone()
     return StoredRun(**row) if row else None
 
 
 def find_run_by_id(cursor: Cursor, run: int) -> StoredRun:
     """Return a stored run that a log or a lease names."""
     return StoredRun(**one(cursor.execute(_SELECT + "WHERE id = %s", [run]).fetchone()))
+
+
+def rename_run(cursor: Cursor, run: StoredRun) -> None:
+    """Free the id of a run that was deleted in Airflow; it keeps its logs under another id."""
+    cursor.execute(
+        "UPDATE data_sync.sync_runs SET run_id = run_id || ' (deleted, ' || id || ')' WHERE id = %s", [run.id]
+    )
 
 
 def open_runs(cursor: Cursor) -> list[StoredRun]:

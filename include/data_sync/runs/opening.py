@@ -110,7 +110,7 @@ def _insert_or_lock(cursor: Cursor, request: RunRequest) -> dict[str, Any]:
 
 def _is_late(cursor: Cursor, request: RunRequest) -> bool:
     """Tell whether a scheduled run has waited until the schedule's next tick."""
-    deadline: datetime | None = request.next_tick
+    deadline: datetime | None = request.gives_up_at
     return request.kind is RunKind.SCHEDULED and deadline is not None and now(cursor) >= deadline
 
 

@@ -42,7 +42,7 @@ class RunRequest:
     :param schedule_key: ``None`` for a plain quick sync.
     :param author: whose permission to use the accounts counts: the owner of a schedule, else who asked.
     :param trusted: whether the author may use every account: git's schedules, and admins.
-    :param next_tick: when the schedule runs next by itself; a scheduled run gives up waiting then.
+    :param gives_up_at: until when a scheduled run waits for the run before it; ``None``: without end.
     :param units: the units of work where the schedule's own words do not give them.
     :param retry_of: the log that is read again.
     """
@@ -56,7 +56,7 @@ class RunRequest:
     schedule_key: str | None
     author: str | None = None
     trusted: bool = True
-    next_tick: datetime | None = None
+    gives_up_at: datetime | None = None
     units: tuple[Mapping[str, object], ...] | None = None
     retry_of: int | None = None
 

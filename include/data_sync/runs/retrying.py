@@ -12,10 +12,12 @@ from data_sync.schedules.model import Schedule
 
 _ENDED_BADLY = ("failed", "cancelled")
 
-# A log is as good as read again while a retry of it is under way, and once one has ended well.
+# A log is as good as read again while a retry of it is under way, and once one has ended well. The retry of
+# a retry names the first log of the chain.
 _WITHOUT_RETRY = """
 NOT EXISTS (SELECT 1 FROM data_sync.sync_runs r JOIN data_sync.sync_logs n ON n.sync_run = r.id
-            WHERE r.retry_of = l.id AND n.status NOT IN ('failed', 'cancelled'))
+            WHERE r.retry_of = COALESCE(mine.retry_of, l.id)
+              AND n.status IN ('pending', 'processing', 'held', 'completed', 'superseded'))
 """
 
 
@@ -23,10 +25,11 @@ NOT EXISTS (SELECT 1 FROM data_sync.sync_runs r JOIN data_sync.sync_logs n ON n.
 class FailedLog:
     """A log that can be read again.
 
+    :param first: the log that it was a retry of in its turn, else itself.
     :param units: those of its units that did not end well, numbered from 0.
     """
 
-    id: int
+    first: int
     account: str
     run: StoredRun
     units: tuple[dict[str, Any], ...]
@@ -45,7 +48,7 @@ def find_failed_log(cursor: Cursor, log: int) -> FailedLog:
     """
     cursor.execute(
         f"SELECT l.sync_run, l.account, l.status, l.kind, {_WITHOUT_RETRY} AS is_open "  # noqa: S608
-        "FROM data_sync.sync_logs l WHERE l.id = %s",
+        "FROM data_sync.sync_logs l JOIN data_sync.sync_runs mine ON mine.id = l.sync_run WHERE l.id = %s",
         [log],
     )
     row = cursor.fetchone()
@@ -64,13 +67,15 @@ def find_failed_log(cursor: Cursor, log: int) -> FailedLog:
     )
     failed = {step["unit_index"] for step in cursor}
     units = [unit for unit in run.units if unit["index"] in failed]
-    return FailedLog(log, row["account"], run, tuple({**u, "index": n} for n, u in enumerate(units)))
+    first = run.retry_of or log
+    return FailedLog(first, row["account"], run, tuple({**u, "index": n} for n, u in enumerate(units)))
 
 
 def failed_logs(cursor: Cursor) -> list[int]:
     """Return the failed logs that nobody has read again yet, oldest first."""
     cursor.execute(
-        "SELECT l.id FROM data_sync.sync_logs l "  # noqa: S608
-        f"WHERE l.status = 'failed' AND l.kind <> 'check' AND {_WITHOUT_RETRY} ORDER BY l.id"
+        "SELECT l.id FROM data_sync.sync_logs l JOIN data_sync.sync_runs mine ON mine.id = l.sync_run "  # noqa: S608
+        f"WHERE l.status = 'failed' AND mine.kind NOT IN ('check', 'retry') AND {_WITHOUT_RETRY} "
+        "ORDER BY l.id"
     )
     return [row["id"] for row in cursor]

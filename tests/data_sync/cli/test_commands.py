@@ -12,7 +12,8 @@ from pendulum import datetime
 from data_sync import accounts
 from data_sync.cli import cli
 from data_sync.database import Database
-from data_sync.errors import DataSyncError
+from data_sync.errors import DatabaseError, DataSyncError
+from data_sync.local.postgres import EmbeddedPostgres
 from data_sync.runs.opening import open_run
 from data_sync.runs.request import RunKind, RunRequest
 from data_sync.schedules.model import Schedule
@@ -88,3 +89,37 @@ def test_a_missing_connection_says_which_variable_to_set(monkeypatch: pytest.Mon
     found = run("totals")
     assert isinstance(found.exception, DataSyncError)
     assert "AIRFLOW_CONN_DATA_SYNC" in str(found.exception)
+
+
+@pytest.mark.parametrize("name", ["admitad", "admitad_Shop2", "admitad_", "Admitad_default"])
+def test_only_what_can_be_an_accounts_id_is_granted(database: str, name: str) -> None:
+    found = run("accounts", "grant", name, "anna")
+    assert found.exit_code == 1
+    assert "admitad_default" in str(found.exception)
+    assert json.loads(run("accounts", "--json").output) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("logs",), ("totals",), ("schedules",), ("accounts",), ("retry", "--all-failed"), ("accounts", "check")],
+)
+def test_a_database_without_our_tables_is_told_with_the_command_that_makes_them(
+    empty_database: str, postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    name = empty_database.rsplit("/", 1)[1].split("?")[0]
+    monkeypatch.setenv("AIRFLOW_CONN_DATA_SYNC", postgres.airflow_url(name))
+    found = run(*words)
+    assert isinstance(found.exception, DatabaseError)
+    assert "Run: data-sync migrate" in str(found.exception)
+
+
+def test_sales_without_a_commission_are_summed_all_the_same(database: str) -> None:
+    with Database().transaction() as cursor:
+        cursor.execute(
+            "INSERT INTO data_sync.purchases (account, key, network, grain, day, status, sale_amount, "
+            "sale_currency, raw, digest, first_seen_at, updated_at, read_at, log_id) VALUES "
+            "('admitad_default', '1', 'admitad', 'order', '2026-03-01', 'pending', 100, 'USD', '{}', '', "
+            "now(), now(), now(), 1)"
+        )
+    (row,) = json.loads(run("totals", "--json").output)
+    assert (row["currency"], row["sales"], row["commission"]) == ("USD", "100", None)

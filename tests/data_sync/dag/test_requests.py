@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,7 @@ from data_sync.database import Database
 from data_sync.errors import ConfigError
 from data_sync.runs.opening import open_run
 from data_sync.runs.request import RunKind, RunRequest
+from data_sync.runs.retrying import failed_logs
 from data_sync.schedules.model import Schedule
 from tests.data_sync.kit import Airflow, claim, make_request, make_schedule, rows, settle_run
 
@@ -173,3 +175,68 @@ def test_a_log_is_read_again_once_at_a_time_until_it_ends_well(db: Database) -> 
         cursor.execute("UPDATE data_sync.sync_logs SET status = 'completed' WHERE id = %s", [log])
     with pytest.raises(ConfigError, match="only failed and cancelled logs"):
         ask(db, {"log": log}, run_id="q2")
+
+
+def test_retries_of_retries_are_one_chain(db: Database) -> None:
+    log = fail_a_log(db)
+    open_run(db, ask(db, {"log": log}))
+    with db.transaction() as cursor:
+        cursor.execute("UPDATE data_sync.sync_logs SET status = 'failed' WHERE id <> %s", [log])
+        cursor.execute("UPDATE data_sync.sync_log_steps SET status = 'failed' WHERE status = 'pending'")
+        cursor.execute("DELETE FROM data_sync.schedule_leases")
+        assert failed_logs(cursor) == [log]
+    second = rows(db, "SELECT id FROM data_sync.sync_logs WHERE id <> %s", log)[0]["id"]
+    request = ask(db, {"log": second}, run_id="q2")
+    assert request.retry_of == log
+    open_run(db, request)
+    with db.transaction() as cursor:
+        assert failed_logs(cursor) == []
+        cursor.execute("UPDATE data_sync.sync_logs SET status = 'completed' WHERE id > %s", [second])
+        assert failed_logs(cursor) == []
+    with pytest.raises(ConfigError, match="has been"):
+        ask(db, {"log": log}, run_id="q3")
+
+
+def test_a_retry_that_the_daily_maximum_would_refuse_runs_all_the_same(db: Database) -> None:
+    words = {"max_runs_per_day": 1, "backfills_count": True}
+    open_run(db, make_request("r1", make_schedule(**words), schedule_key="daily", kind=RunKind.BACKFILL))
+    with db.transaction() as cursor:
+        cursor.execute("UPDATE data_sync.sync_log_steps SET status = 'failed', requests = 1")
+    settle_run(db, "r1", Airflow("failed"))
+    (log,) = rows(db, "SELECT id FROM data_sync.sync_logs")
+    assert open_run(db, ask(db, {"log": log["id"]})).refusal is None
+
+
+def test_an_id_that_is_used_again_after_its_run_was_deleted_is_another_run(db: Database) -> None:
+    open_run(db, replace(ask(db, {"networks": ["admitad"]}), anchor=NOON - timedelta(days=2)))
+    request = ask(db, {"networks": ["admitad:shop2"], "sync_type": "campaigns"})
+    open_run(db, request)
+    found = rows(db, "SELECT run_id, sync_type FROM data_sync.sync_runs ORDER BY id")
+    assert [(row["run_id"].split(" ")[0], row["sync_type"]) for row in found] == [
+        ("q1", "all"),
+        ("q1", "campaigns"),
+    ]
+    assert found[1]["run_id"] == "q1"
+    assert ask(db, {"networks": ["admitad:shop2"], "sync_type": "campaigns"}).units is not None
+
+
+def tick(db: Database, logical_date: datetime, started: datetime) -> RunRequest:
+    dag_run = SimpleNamespace(
+        dag_id="sync__daily",
+        run_id=f"scheduled__{logical_date}",
+        conf={},
+        logical_date=logical_date,
+        run_after=logical_date,
+        start_date=started,
+        run_type=SimpleNamespace(value="scheduled"),
+        triggering_user_name=None,
+    )
+    return request_of({"dag_run": dag_run}, db)  # type: ignore[typeddict-item]
+
+
+def test_a_tick_waits_until_the_next_is_due_and_one_that_is_made_up_for_as_long_as_any(db: Database) -> None:
+    store(db)
+    midnight = datetime(2026, 3, 10, tzinfo=UTC)
+    assert tick(db, midnight, midnight).gives_up_at == midnight + timedelta(days=1)
+    late = datetime(2026, 6, 1, 9, tzinfo=UTC)
+    assert tick(db, midnight, late).gives_up_at == late + timedelta(days=1)

@@ -7,21 +7,26 @@ import time
 
 import pytest
 
-from data_sync.database import Database
+from data_sync.database import Cursor, Database
 from data_sync.errors import DataSyncError, StepTakenError
+from data_sync.ledger import settle as settle_room
 from data_sync.ledger import steps
 from data_sync.ledger.settle import settle
 from data_sync.ledger.steps import Progress, Step
 from data_sync.runs.lookup import open_runs
 from data_sync.runs.opening import open_run
+from data_sync.schedules.planning import WorkUnit
+from network_clients.errors import NetworkUnavailableError
 from tests.data_sync.kit import (
     ACCOUNT,
     Airflow,
+    admitad_account,
     claim,
     make_request,
     make_schedule,
     rows,
     settle_run,
+    sync_unit,
     units_of,
 )
 
@@ -315,3 +320,44 @@ def test_deleting_a_schedule_ends_what_it_had_queued_and_nothing_that_runs(db: D
     assert (settled.is_closed, settled.statuses) == (True, {ACCOUNT: "cancelled"})
     assert "The schedule was deleted" in log(db)["reason"]
     assert rows(db, "SELECT * FROM data_sync.schedule_leases") == []
+
+
+def test_a_unit_that_is_cleared_while_its_run_is_settled_is_not_lost(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run is either closed with the unit or open with it, and upkeep finds it then."""
+    opened_run = open_run(db, make_request("r1", schedule_key="daily"))
+    finish(db, claim(db, "r1", 0), is_complete=True)
+    reached, go_on = threading.Event(), threading.Event()
+    derive = settle_room._derive_logs
+
+    def slow(cursor: Cursor, run: int) -> None:
+        derive(cursor, run)
+        reached.set()
+        assert go_on.wait(30)
+
+    monkeypatch.setattr(settle_room, "_derive_logs", slow)
+    own = Database()
+    settling = threading.Thread(target=lambda: settle_run(own, "r1", Airflow("success")))
+    settling.start()
+    assert reached.wait(30)
+    work = WorkUnit.from_dict(opened_run.units[0])
+    unit = threading.Thread(target=lambda: fails_to_read(work))
+    unit.start()
+    time.sleep(0.5)
+    go_on.set()
+    settling.join(30)
+    unit.join(30)
+    own.close()
+    (run,) = rows(db, "SELECT state FROM data_sync.sync_runs")
+    assert (run["state"], log(db)["status"]) == ("open", "processing")
+    monkeypatch.undo()
+    assert settle_run(db, "r1", Airflow("failed")).is_closed
+
+
+def fails_to_read(work: WorkUnit) -> None:
+    """Do what a cleared task does, whose network is not there."""
+    own = Database()
+    with pytest.raises(NetworkUnavailableError):
+        sync_unit(own, "r1", work, admitad_account("http://127.0.0.1:1"), round=9)
+    own.close()

@@ -12,18 +12,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data_sync.database import Database
+from data_sync.errors import DataSyncError
 from data_sync.runs import guard
 from data_sync.runs.opening import open_run
 from data_sync.runs.request import RunKind
+from data_sync.schedules.planning import WorkUnit
+from network_clients.errors import NetworkUnavailableError
 from tests.data_sync.kit import (
     Airflow,
     Child,
+    admitad_account,
     connect,
     make_request,
     make_schedule,
     open_scheduled,
     rows,
     settle_run,
+    sync_unit,
 )
 
 
@@ -216,3 +221,23 @@ def _set_clock(admin, moment: datetime) -> None:  # type: ignore[no-untyped-def]
         "CREATE OR REPLACE FUNCTION standing.clock_timestamp() RETURNS timestamptz LANGUAGE sql "
         f"AS $$ SELECT timestamptz '{moment.isoformat()}' $$"
     )
+
+
+def test_a_unit_that_is_cleared_after_its_claim_was_given_back_claims_again(db: Database) -> None:
+    words = {"max_runs_per_day": 1}
+    opened = open_scheduled(db, "r1", **words)
+    end(db, "r1", requests=0)
+    assert guards(db) == {"r1": "given_back"}
+    work = WorkUnit.from_dict(opened.units[0])
+    with pytest.raises(NetworkUnavailableError):
+        sync_unit(db, "r1", work, admitad_account("http://127.0.0.1:1"))
+    assert guards(db) == {"r1": "claimed"}
+    settle_run(db, "r1", Airflow("failed"))
+    assert open_scheduled(db, "r2", **words).refusal, "its claim counts"
+    end(db, "r2", requests=0)
+    with db.transaction() as cursor:
+        cursor.execute("UPDATE data_sync.sync_runs SET guard = 'given_back' WHERE run_id = 'r1'")
+    assert open_scheduled(db, "r3", **words).refusal is None
+    end(db, "r3")
+    with pytest.raises(DataSyncError, match="max_runs_per_day is 1"):
+        sync_unit(db, "r1", work, admitad_account("http://127.0.0.1:1"))

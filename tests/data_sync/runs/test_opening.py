@@ -65,30 +65,30 @@ def test_doing_it_again_finds_the_same_answer_whatever_changed_meanwhile(db: Dat
 def test_a_second_run_of_a_schedule_waits_and_leaves_no_trace(db: Database) -> None:
     first = open_scheduled(db, "r1")
     with pytest.raises(RunWaitsError, match="r1") as waits:
-        open_scheduled(db, "r2", next_tick=FUTURE)
+        open_scheduled(db, "r2", gives_up_at=FUTURE)
     assert waits.value.held_by == first.id
     assert [row["run_id"] for row in rows(db, "SELECT run_id FROM data_sync.sync_runs")] == ["r1"]
     settle_run(db, "r1", Airflow("success"))
-    assert open_scheduled(db, "r2", next_tick=FUTURE).units
+    assert open_scheduled(db, "r2", gives_up_at=FUTURE).units
 
 
 @pytest.mark.parametrize("kind", [RunKind.RUN_NOW, RunKind.BACKFILL])
 def test_backfills_and_runs_by_hand_share_the_lease_and_never_give_up(db: Database, kind: RunKind) -> None:
     open_scheduled(db, "r1", kind=kind)
     with pytest.raises(RunWaitsError):
-        open_scheduled(db, "r2", kind=kind, next_tick=PAST)
+        open_scheduled(db, "r2", kind=kind, gives_up_at=PAST)
     assert open_run(db, make_request("quick")).units, "a plain quick sync waits for nobody"
 
 
 def test_a_tick_gives_up_when_the_next_one_is_due_and_says_why(db: Database) -> None:
     open_scheduled(db, "r1", kind=RunKind.BACKFILL)
-    late = open_scheduled(db, "r2", next_tick=PAST, max_runs_per_day=1)
+    late = open_scheduled(db, "r2", gives_up_at=PAST, max_runs_per_day=1)
     assert late.units == []
     assert str(late.refusal).startswith("previous run still going: r1")
     assert settle_run(db, "r2", Airflow()).statuses == {ACCOUNT: "skipped"}
     assert rows(db, "SELECT sync_run FROM data_sync.schedule_leases") == [{"sync_run": late.id - 1}]
     settle_run(db, "r1", Airflow("success"))
-    assert open_scheduled(db, "r2", next_tick=PAST, max_runs_per_day=1).units, (
+    assert open_scheduled(db, "r2", gives_up_at=PAST, max_runs_per_day=1).units, (
         "cleared, it runs: nothing was claimed"
     )
 
