@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 
@@ -32,6 +32,10 @@ class Harness:
     :param options: of the network in the sandbox.
     :param values: credentials that the sandbox accepts, without the address.
     :param paths: where each kind is asked for.
+    :param inside: kinds that stand inside the items of another kind's list: to that kind.
+    :param key_separator: between the parts of a key, where the network gives its rows no id of their own.
+    :param stated_wait: the seconds that the network's own words for "too many" name, without any header.
+    :param impossible: faults of rows that the network's rows cannot have, since they lack the field.
     """
 
     facts: NetworkFacts
@@ -39,10 +43,30 @@ class Harness:
     values: Mapping[str, str]
     paths: Mapping[Kind, str]
     has_tokens: bool
+    inside: Mapping[Kind, Kind] = field(default_factory=dict)
+    key_separator: str | None = None
+    stated_wait: float | None = None
+    impossible: frozenset[str] = frozenset()
 
     @property
     def secrets(self) -> list[str]:
         return [self.values[field.name] for field in self.facts.fields if field.secret]
+
+
+Test = TypeVar("Test", bound=Callable[..., object])
+
+
+def only_if(condition: Callable[..., bool]) -> Callable[[Test], Test]:
+    """Leave a promise of the suite out for networks that lack what it is about.
+
+    :param condition: is told the network's harness, and by name what the test is parametrized with.
+    """
+
+    def mark(test: Test) -> Test:
+        vars(test)["only_if"] = condition
+        return test
+
+    return mark
 
 
 class Bench:
@@ -108,10 +132,16 @@ def read(client: NetworkClient, kind: Kind, by: Filter = Filter.OCCURRED) -> lis
 
 
 def pages_of(client: NetworkClient, kind: Kind, by: Filter = Filter.OCCURRED) -> Iterator[Page]:
+    for pages in lists_of(client, kind, by):
+        yield from pages
+
+
+def lists_of(client: NetworkClient, kind: Kind, by: Filter = Filter.OCCURRED) -> Iterator[Iterator[Page]]:
+    """The pages of each list into which the network cuts the suite's days."""
     dated = bool(client.facts.kinds[kind].filters)
     request = ReadRequest(kind, FIRST, LAST, by) if dated else ReadRequest(kind)
     for part in client.slices(request):
-        yield from client.pages(kind, part)
+        yield client.pages(kind, part)
 
 
 def keys(pages: list[Page]) -> list[str]:

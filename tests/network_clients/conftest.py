@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,22 @@ from network_clients.interface import Credentials
 from network_clients.transport import Transport
 from tests.network_clients.nobody import FACTS, QUICK, SECRET, WatchedLimiter
 from tests.network_clients.wire import Wire, listening
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what the contract suite does not ask of a network; see ``bench.only_if``."""
+    others = [item for item in items if isinstance(item, pytest.Function) and not applies(item)]
+    items[:] = [item for item in items if item not in others]
+    config.hook.pytest_deselected(items=others)
+
+
+def applies(item: pytest.Function) -> bool:
+    condition = getattr(item.function, "only_if", None)
+    if condition is None:
+        return True
+    params = dict(item.callspec.params)
+    harness = import_module(f"tests.network_clients.{params.pop('running_bench')}.harness").HARNESS
+    return bool(condition(harness, **params))
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from network_clients.lists import Params, read_by_offset
-from network_clients.records import Campaign, Page, Purchase
-from network_clients.rows import Row, RowReader
+from network_clients.lists import NumberedPage, Params, read_by_offset, read_by_page
+from network_clients.records import Campaign, Coupon, Page, Purchase
+from network_clients.rows import InnerReader, Row, RowReader
 
 UTC_ZONE = ZoneInfo("UTC")
 
@@ -100,6 +100,34 @@ def test_every_row_has_an_item_in_the_order_of_the_page() -> None:
     assert nameless != other
 
 
+def test_fields_that_speak_of_the_list_are_not_kept_with_a_row() -> None:
+    reader = RowReader(to_purchase, UTC_ZONE, withheld=("ip",), volatile=("rows",))
+    sent = '{"id": 1, "date": "2026-03-01", "rows": %d, "ip": "203.0.113.9"}'
+    (one,), (other,) = (reader.read([raw(sent % count)]).records for count in (1, 2))
+    assert one == other
+    assert msgspec.json.decode(one.raw) == {"id": 1, "date": "2026-03-01", "rows": None, "ip": None}
+
+
+def test_rows_that_are_none_of_this_kind_are_left_out_without_a_word() -> None:
+    reader = RowReader(to_purchase, UTC_ZONE, skips=lambda row: row.text("total") is not None)
+    fine, sums = '{"id": 1, "date": "2026-03-01"}', '{"total": 7}'
+    reading = reader.read([raw(fine), raw(sums), raw('{"date": "2026-03-01"}'), raw('{"total": [7]}')])
+    assert ([record.key for record in reading.records], reading.skipped) == (["1"], 1)
+    assert [row.field for row in reading.rejected] == ["id", "total"]
+    assert len(reading.items) == 3
+
+
+def test_a_key_of_several_fields_tells_rows_apart_and_names_those_set_aside() -> None:
+    def identify(row: Row) -> str:
+        return f"{row.key('id')}|{row.text('code') or ''}"
+
+    reader = RowReader(to_purchase, UTC_ZONE, identify=identify)
+    sent = ['{"id": 1, "date": "2026-03-01"}', '{"id": 1, "code": "A", "date": "x"}', '{"code": "A"}']
+    reading = reader.read(map(raw, sent))
+    assert [row.key for row in reading.rejected] == ["1|A", None]
+    assert reading.items[:2] == ["1|", "1|A"]
+
+
 def to_campaign(row: Row) -> Campaign:
     return Campaign(key=row.key("id"), name=row.key("name"), raw=row.raw)
 
@@ -169,3 +197,46 @@ def test_a_list_that_moves_shows_in_the_overlap() -> None:
 def test_an_empty_list_is_one_empty_page() -> None:
     (page,) = Catalogue([]).read()
     assert (page.records, page.counted, page.total, page.cursor, page.first_item) == ((), 0, 0, None, None)
+
+
+OUTER = (
+    '{"id": 1, "name": "one", "inner": [{"code": "A"}, {"code": "B", "name": "mine"}, 7]}',
+    '{"id": 2, "name": "two", "inner": null}',
+    '{"id": 3, "name": "three", "inner": {"code": "A"}}',
+    "[]",
+)
+
+
+def to_coupon(row: Row) -> Coupon:
+    return Coupon(key=f"{row.key('outer_id')}|{row.key('code')}", name=row.text("name"), raw=row.raw)
+
+
+def test_rows_inside_the_rows_of_a_list_are_read_each_on_its_own() -> None:
+    inner = RowReader(to_coupon, UTC_ZONE, id_field="code")
+    handed_on = {"outer_id": "id", "name": "name"}
+    reader = InnerReader(lambda row: row.children("inner", handed_on), inner, UTC_ZONE)
+    reading = reader.read(map(raw, OUTER))
+    assert [record.key for record in reading.records] == ["1|A", "1|B"]
+    assert msgspec.json.decode(reading.records[0].raw) == {"code": "A", "outer_id": 1, "name": "one"}
+    assert [(row.reason, row.key) for row in reading.rejected] == [
+        ("The row is not a JSON object.", None),
+        ("inner is not a list.", None),
+        ("The row is not a JSON object.", None),
+    ]
+    assert reading.items[:3] == ["1", "2", "3"], "what the network pages are the outer rows"
+    assert len(reading.items) == 4
+
+
+def test_page_numbers_go_on_from_any_cursor_and_hand_on_what_the_network_says() -> None:
+    rows = [raw(row(number)) for number in range(7)]
+
+    def ask(page: int) -> NumberedPage:
+        return NumberedPage(rows[3 * (page - 1) : 3 * page], per_page=3, total=7, version="v1")
+
+    reader = RowReader(to_campaign, UTC_ZONE)
+    pages = list(read_by_page(ask, reader, cursor={}))
+    assert [page.counted for page in pages] == [3, 3, 1]
+    assert [(page.total, page.version, page.overlap) for page in pages] == [(7, "v1", False)] * 3
+    assert [page.items for page in pages] == [("0", "1", "2"), ("3", "4", "5"), ("6",)]
+    for number, page in enumerate(pages[:-1], 1):
+        assert list(read_by_page(ask, reader, cursor=page.cursor or {})) == pages[number:]

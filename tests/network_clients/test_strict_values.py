@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from network_clients.records import CurrencySource, Money, Status
 from network_clients.values import (
     InvalidValueError,
+    count_of,
     currency_of,
     day_of,
     decimal_of,
@@ -68,6 +69,20 @@ def test_what_is_no_plain_number_is_refused(sent: object) -> None:
         decimal_of(sent, "cart")
     assert caught.value.field == "cart"
     assert len(str(caught.value)) < 120
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [(4, 4), ("4", 4), (" 4.00 ", 4), (Decimal("4.0"), 4), (-1, -1), ("", None), (None, None)],
+)
+def test_counts_are_whole_however_they_are_written(sent: object, read: int | None) -> None:
+    assert count_of(sent, "orders") == read
+
+
+@pytest.mark.parametrize("sent", ["4.5", Decimal("0.01"), "four", True, 1.0])
+def test_other_counts_are_refused(sent: object) -> None:
+    with pytest.raises(InvalidValueError):
+        count_of(sent, "orders")
 
 
 @pytest.mark.parametrize(("sent", "read"), [("USD", "USD"), (" usd ", "USD"), (None, None), ("", None)])

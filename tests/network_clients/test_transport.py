@@ -23,10 +23,11 @@ from network_clients.errors import (
     UnexpectedAnswerError,
     WaitTooLongError,
 )
+from network_clients.interface import Credentials
 from network_clients.outcomes import Answer, Dialect, Outcome
 from network_clients.request import Request
 from network_clients.transport import Transport
-from tests.network_clients.nobody import QUICK, WatchedLimiter
+from tests.network_clients.nobody import FACTS, QUICK, SECRET, WatchedLimiter
 from tests.network_clients.wire import Reply, Wire, listening
 
 MakeTransport = Callable[..., Transport]
@@ -155,6 +156,15 @@ def test_without_a_hint_the_gate_stays_closed_longer_each_time(
     assert caught.value.is_retryable
 
 
+def test_a_network_that_locks_out_for_longer_than_its_period_is_left_alone_for_longer(
+    wire: Wire, make_transport: MakeTransport, limiter: WatchedLimiter
+) -> None:
+    wire.script(Reply(429))
+    with pytest.raises(RateLimitedError):
+        make_transport(patience=replace(QUICK, first_gate=600.0, longest_gate=1800.0)).send(ASK, READ)
+    assert limiter.gates == [600.0, 1200.0, 1800.0, 1800.0]
+
+
 def test_a_wait_that_is_too_long_to_sleep_is_handed_to_the_caller(
     wire: Wire, transport: Transport, limiter: WatchedLimiter
 ) -> None:
@@ -179,6 +189,21 @@ def test_the_allowance_is_counted_by_address_and_declared_fields_and_never_by_th
 ) -> None:
     transport.send(ASK, READ)
     assert limiter.claims == [f"{wire.url}|user-1|t9"]
+
+
+def test_a_network_that_counts_by_its_key_is_told_apart_without_the_key(
+    wire: Wire, limiter: WatchedLimiter
+) -> None:
+    limits = tuple(replace(limit, counts_by=("password",)) for limit in FACTS.limits)
+    for secret in (SECRET, SECRET, "another"):
+        credentials = Credentials("nobody_default", {"password": secret})
+        Transport(
+            replace(FACTS, limits=limits), credentials, limiter, SimpleNamespace(requests=0, waited=0.0),
+            base_url=wire.url, patience=QUICK,
+        ).send(ASK, READ)  # fmt: skip
+    first, again, other = limiter.claims
+    assert first == again != other
+    assert not any(secret in first + other for secret in (SECRET, "another"))
 
 
 @pytest.mark.parametrize(

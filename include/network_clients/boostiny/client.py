@@ -77,8 +77,9 @@ class BoostinyClient(NetworkClient):
     """One API key of a publisher."""
 
     facts = FACTS
-    # Asking again soon makes a lock-out longer (seen in 1 client), and a lock-out lasts minutes.
-    patience = Patience(first_gate=600, longest_gate=3600)
+    # Asking again soon makes a lock-out longer (seen in 1 client), and a lock-out lasts minutes. Only one
+    # call may be under way, so one that hangs holds all others back.
+    patience = Patience(read_timeout=60, total_timeout=80, first_gate=600, longest_gate=3600)
 
     def __init__(self, credentials: Credentials, limiter: Limiter, tokens: TokenStore) -> None:
         super().__init__(credentials, limiter, tokens)

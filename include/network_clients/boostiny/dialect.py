@@ -13,7 +13,7 @@ _SECONDS = {"hour": 3600, "min": 60, "sec": 1}
 _DURATION = r"(\d{1,6})\s*(hour|min|sec)"
 # "... 60 requests per 1 minute. Try again in 10 minutes": the wait is the one behind such a word.
 _WAITS = (
-    re.compile(rf"\b(?:in|after|for|wait|within)\s+(?:about\s+)?{_DURATION}", re.IGNORECASE),
+    re.compile(rf"\b(?:in|after|for|wait)\s+(?:about\s+)?{_DURATION}", re.IGNORECASE),
     re.compile(_DURATION, re.IGNORECASE),
 )
 _LONGEST_WORDS = 300
@@ -23,10 +23,9 @@ class BoostinyDialect(Dialect):
     """Reads Boostiny's error bodies."""
 
     def __init__(self, account: str) -> None:
-        key = f"Open Admin, Connections, {account}"
         self._advice = {
-            Outcome.UNAUTHORIZED: f"{key} and enter the API key again.",
-            Outcome.FORBIDDEN: f"Ask Boostiny for access, or use another API key: {key[0].lower()}{key[1:]}.",
+            Outcome.UNAUTHORIZED: f"Open Admin, Connections, {account} and enter the API key again.",
+            Outcome.FORBIDDEN: f"Ask Boostiny for access, or put another API key into {account}.",
             Outcome.REFUSED: f"Asking again would not help. Check the fields of the connection {account}.",
             Outcome.RATE_LIMITED: "The sync waits and goes on by itself.",
         }

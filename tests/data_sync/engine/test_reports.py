@@ -236,6 +236,15 @@ def test_a_line_of_sums_is_no_row_whether_or_not_the_total_holds_it(db: Database
     assert counts(row) == {"read": 10, "inserted": 10}
 
 
+def test_equal_rows_without_a_key_do_not_make_a_list_look_as_if_it_moved(db: Database) -> None:
+    bad = {"orders": 1}
+    client = ScriptedReport([bad, *lines("a", "b"), bad, line("c")], versioned=False, size=2)
+    row = read(db, "r1", client)
+    assert client.asked == [0, 2, 4]
+    assert row["is_complete"]
+    assert counts(row) == {"read": 5, "inserted": 3, "rejected": 2}
+
+
 def test_the_checkpoint_of_a_read_in_progress_does_not_grow_with_its_doubles(db: Database) -> None:
     same = [line("a", n) for n in range(400)]
     client = ScriptedReport(same, size=100)
