@@ -75,6 +75,11 @@ _OPTIONS: dict[str, Any] = {
     "schedules_file": _option(
         "Path of schedules.yaml; empty means config/schedules.yaml beside the dags folder.", default=""
     ),
+    "state_folder": _option(
+        "Where the dag-processor keeps its snapshot of the schedules on this machine; empty means the folder "
+        "data_sync below AIRFLOW_HOME.",
+        default="",
+    ),
     "api_url": _option(
         "Address of Airflow's api-server, for the data-sync command.", example="http://localhost:8080"
     ),

@@ -1,36 +1,16 @@
-"""The catalogue: every schedule in one table, whichever source owns it.
+"""Taking ``config/schedules.yaml`` over into the catalogue, whenever the file changed (law 1).
 
-``config/schedules.yaml`` is mirrored here by the dag-processor whenever it changed. An entry that is
-broken keeps its last good definition and shows its problem; a file that cannot be read changes nothing.
+An entry that is broken keeps its last good definition and shows its problem; a file that cannot be read
+changes nothing. A schedule of the screens with the same key is not touched.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
 
-from data_sync.database import Cursor, Database
+from data_sync.database import Database
 from data_sync.schedules.model import Schedule
-
-
-@dataclass(frozen=True)
-class StoredSchedule:
-    """A schedule as the catalogue knows it."""
-
-    key: str
-    source: str
-    owner: str | None
-    definition: dict[str, Any]
-    problems: list[str]
-    yaml_line: int | None = None
-
-    @property
-    def schedule(self) -> Schedule:
-        """The definition as a model; it was valid when it was stored."""
-        return Schedule.from_dict(self.definition)
-
 
 _MIRROR = """
 WITH turn AS (
@@ -51,13 +31,13 @@ kept AS (
     INSERT INTO data_sync.sync_schedules AS s
         (key, source, name, definition, definition_hash, yaml_line, problems)
     SELECT key, 'yaml', name, definition, definition_hash, line, problems FROM incoming ORDER BY key
-    ON CONFLICT (key) DO UPDATE SET source = 'yaml', owner = NULL, name = excluded.name,
+    ON CONFLICT (key, source) DO UPDATE SET name = excluded.name,
         definition = excluded.definition, definition_hash = excluded.definition_hash,
         yaml_line = excluded.yaml_line, problems = excluded.problems, deleted_at = NULL,
         revision = s.revision + (s.definition_hash <> excluded.definition_hash)::integer,
         updated_at = clock_timestamp()
-    WHERE (s.source, s.definition_hash, s.yaml_line, s.problems, s.deleted_at IS NULL) IS DISTINCT FROM
-          ('yaml', excluded.definition_hash, excluded.yaml_line, excluded.problems, true)
+    WHERE (s.definition_hash, s.yaml_line, s.problems, s.deleted_at IS NULL) IS DISTINCT FROM
+          (excluded.definition_hash, excluded.yaml_line, excluded.problems, true)
     RETURNING 1
 ),
 broken AS (
@@ -123,23 +103,3 @@ def mirror_yaml(
         )
         row = cursor.fetchone()
     return bool(row and row["mirrored"])
-
-
-_COLUMNS = "key, source, owner, definition, problems, yaml_line"
-
-
-def find(cursor: Cursor, key: str) -> StoredSchedule | None:
-    """Return a schedule that is not deleted, or ``None``."""
-    row = cursor.execute(
-        f"SELECT {_COLUMNS} FROM data_sync.sync_schedules WHERE key = %s AND deleted_at IS NULL",  # noqa: S608
-        [key],
-    ).fetchone()
-    return StoredSchedule(**row) if row else None
-
-
-def list_schedules(cursor: Cursor) -> list[StoredSchedule]:
-    """Return every schedule that is not deleted, by key."""
-    cursor.execute(
-        f"SELECT {_COLUMNS} FROM data_sync.sync_schedules WHERE deleted_at IS NULL ORDER BY key"  # noqa: S608
-    )
-    return [StoredSchedule(**row) for row in cursor]

@@ -58,7 +58,7 @@ def schedules(json_wanted: bool) -> None:
                 "next_run": next_runs(schedule.when, now, 1)[0] if schedule.active else None,
                 "last_run": last.get(entry.key, {}).get("created_at"),
                 "last_status": last.get(entry.key, {}).get("status"),
-                "problems": entry.problems,
+                "problems": entry.all_problems,
             }
         )
     empty = "There are no schedules yet. Write some into config/schedules.yaml; the dag-processor reads it."

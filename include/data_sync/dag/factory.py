@@ -12,11 +12,19 @@ import re
 from pathlib import Path
 
 from airflow.sdk import DAG, get_parsing_context
+from airflow.sdk.configuration import conf
 
-from data_sync.dag import builder, names, quick_sync, source
+from data_sync.dag import builder, names, quick_sync
+from data_sync.dag.patience import within
+from data_sync.dag.proving import build_all, keep_in_catalogue
+from data_sync.dag.snapshot import Entry, SnapshotFolder
+from data_sync.dag.source import Source, is_dag_processor
 from data_sync.errors import ConfigError
 
 log = logging.getLogger(__name__)
+
+#: How long the catalogue may take to note which schedules cannot become DAGs, in seconds.
+KEEP_SECONDS = 5.0
 
 
 def load_shard(dag_file: str) -> dict[str, DAG]:
@@ -28,20 +36,29 @@ def load_shard(dag_file: str) -> dict[str, DAG]:
         if key is None or names.shard_of(key) != shard:
             return {}
         return {context.dag_id: builder.build_skeleton(context.dag_id, context.task_id)}
+    found = Source(dag_file)
     try:
-        schedules = source.find_schedules(dag_file).schedules
+        entries = found.shard(shard)
     except Exception:
         log.exception("The schedules cannot be read; this shard stays empty until they can.")
         return {}
-    built = {}
-    for key, schedule in sorted(schedules.items()):
-        if names.shard_of(key) != shard:
-            continue
-        try:
-            built[names.dag_id_of(key)] = builder.build_dag(schedule)
-        except Exception:
-            log.exception("The schedule %s cannot be built; the others are not touched.", key)
-    return built
+    if not is_dag_processor():
+        return build_all(entries, {}).dags
+    return _build_and_remember(found.folder, shard, entries)
+
+
+def _build_and_remember(folder: SnapshotFolder, shard: int, entries: list[Entry]) -> dict[str, DAG]:
+    """Build the DAGs of a shard, and keep which definitions are good for the next parse."""
+    proofs = folder.proofs(shard)
+    built = build_all(entries, proofs)
+    try:
+        if built.proofs != proofs:
+            folder.write_proofs(shard, built.proofs)
+        if folder.write_failures(shard, sorted(built.failures.values())):
+            within(KEEP_SECONDS, lambda: keep_in_catalogue(entries, built))
+    except Exception:
+        log.exception("What was learned about the schedules of shard %s cannot be kept.", shard)
+    return built.dags
 
 
 def shard_number(dag_file: str) -> int:
@@ -63,7 +80,7 @@ def load_quick_sync(dag_file: str) -> DAG:
     context = get_parsing_context()
     if context.dag_id is not None:
         return quick_sync.build_quick_skeleton(context.task_id)
-    return quick_sync.build_quick_sync(source.known_accounts(dag_file))
+    return quick_sync.build_quick_sync(Source(dag_file).accounts())
 
 
 class SchedulesHaveProblemsError(ConfigError):
@@ -77,10 +94,20 @@ def report_problems(dag_file: str) -> None:
     """
     if get_parsing_context().dag_id is not None:
         return
-    problems = source.find_schedules(dag_file).problems
+    problems = [*Source(dag_file).problems(), *_wrong_settings()]
     if problems:
         listed = "\n".join(f"- {problem}" for problem in problems)
         raise SchedulesHaveProblemsError(
-            f"schedules.yaml has {len(problems)} problem(s). The schedules keep their last good form.\n"
-            f"{listed}"
+            f"The schedules have {len(problems)} problem(s). They keep their last good form.\n{listed}"
         )
+
+
+def _wrong_settings() -> list[str]:
+    """Return which of Airflow's settings make edits of schedules go wrong (law 3)."""
+    interval = conf.getint("core", "min_serialized_dag_update_interval", fallback=30)
+    if not is_dag_processor() or interval == 0:
+        return []
+    return [
+        f"[core] min_serialized_dag_update_interval is {interval}: a second edit of a schedule within that "
+        "many seconds is half applied. Set it to 0 for the dag-processor."
+    ]

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from data_sync.database import Cursor, Database
+from data_sync.database import Cursor, Database, one
 from data_sync.runs import guard
 from data_sync.runs.lookup import StoredRun
 from data_sync.schedules.accounts import AccountRef
@@ -107,11 +107,13 @@ def _close_run(cursor: Cursor, run: int) -> None:
 def _schedule_is_gone(cursor: Cursor, run: int) -> bool:
     """Tell whether the DAG of a run goes away: Airflow starts nothing more of it, and says nothing either."""
     cursor.execute(
-        "SELECT 1 FROM data_sync.sync_runs r JOIN data_sync.sync_schedules s ON s.key = r.schedule_key "
-        "WHERE r.id = %s AND s.deleted_at IS NOT NULL AND r.dag_id = 'sync__' || s.key",
+        "SELECT bool_and(s.deleted_at IS NOT NULL) AS gone FROM data_sync.sync_runs r "
+        "JOIN data_sync.sync_schedules s ON s.key = r.schedule_key "
+        "WHERE r.id = %s AND r.dag_id = 'sync__' || s.key",
         [run],
     )
-    return cursor.fetchone() is not None
+    # A key that was never in the catalogue, or is in it under another source, is not gone.
+    return bool(one(cursor.fetchone())["gone"])
 
 
 def _show_held(cursor: Cursor, run: int, accounts: set[str]) -> None:

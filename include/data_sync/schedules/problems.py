@@ -17,6 +17,7 @@ from data_sync.schedules.words import RefusedValueError, choice, shown
 Path = tuple[str | int, ...]
 
 _EXAMPLES = {
+    "key": "daily",
     "networks": "[admitad]",
     "date_range": "last_7_days",
     "from": "2026-03-01",

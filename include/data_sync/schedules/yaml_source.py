@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from data_sync.schedules.model import FIELD_WORDS, Defaults, Schedule
 from data_sync.schedules.problems import Finding, Path, Problem, ScheduleRefusedError, findings_of
 from data_sync.schedules.words import choice, shown
-from data_sync.schedules.yaml_text import UnreadableFileError, read_text
+from data_sync.schedules.yaml_text import UnreadableFileError, read_content, text_of
 from data_sync.schedules.yaml_tree import Mark, YamlTree, load
 
 #: Fields of ``defaults:``, and of a rule of its notifications.
@@ -73,9 +73,17 @@ def read_file(
     """
     name = shown_as or str(path)
     try:
-        return parse(read_text(FilePath(path)), networks, file=name)
+        return read_bytes(read_content(FilePath(path)).data, networks, file=name)
     except UnreadableFileError as error:
-        return _unreadable(name, error)
+        return unreadable(name, error)
+
+
+def read_bytes(data: bytes, networks: Collection[str], *, file: str) -> ScheduleFile:
+    """Read the bytes of a file of schedules; see :func:`read_file`."""
+    try:
+        return parse(text_of(data), networks, file=file)
+    except UnreadableFileError as error:
+        return unreadable(file, error)
 
 
 def parse(text: str, networks: Collection[str], *, file: str = "schedules.yaml") -> ScheduleFile:
@@ -83,10 +91,11 @@ def parse(text: str, networks: Collection[str], *, file: str = "schedules.yaml")
     try:
         return _FileReader(load(text), networks, file).read()
     except UnreadableFileError as error:
-        return _unreadable(file, error)
+        return unreadable(file, error)
 
 
-def _unreadable(file: str, error: UnreadableFileError) -> ScheduleFile:
+def unreadable(file: str, error: UnreadableFileError) -> ScheduleFile:
+    """Return what a file says that cannot be read as a whole: nothing but why."""
     problem = Problem(file, error.line, error.column, error.what, error.instead)
     return ScheduleFile(file, problems=(problem,), is_readable=False)
 

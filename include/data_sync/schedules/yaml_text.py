@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -58,14 +60,26 @@ class UnreadableFileError(ConfigError):
         super().__init__(f"line {line}: {what}; {instead}")
 
 
-def read_text(path: FilePath) -> str:
-    """Return the file's text; a byte order mark is accepted and dropped.
+@dataclass(frozen=True)
+class Content:
+    """What a file held at one moment.
 
-    :raises UnreadableFileError: when it cannot be opened, is larger than 2 MiB or is not UTF-8 text.
+    :param revision: when it was last written, in milliseconds since 1970.
+    """
+
+    data: bytes
+    revision: int
+
+
+def read_content(path: FilePath) -> Content:
+    """Return a file's bytes and the time of its last change, both of the same version of it.
+
+    :raises UnreadableFileError: when it cannot be opened or is larger than 2 MiB.
     """
     try:
         with path.open("rb") as file:
             data = file.read(LONGEST_FILE + 1)
+            revision = os.fstat(file.fileno()).st_mtime_ns // 1_000_000
     except FileNotFoundError:
         raise UnreadableFileError("the file does not exist", "create it, or name another one") from None
     except OSError as error:
@@ -74,6 +88,14 @@ def read_text(path: FilePath) -> str:
         ) from None
     if len(data) > LONGEST_FILE:
         raise UnreadableFileError("the file is larger than 2 MiB", "remove what is not a schedule")
+    return Content(data, revision)
+
+
+def text_of(data: bytes) -> str:
+    """Return a file's text; a byte order mark is accepted and dropped.
+
+    :raises UnreadableFileError: when it is not UTF-8 text.
+    """
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise UnreadableFileError("the file is UTF-16", "save it as UTF-8")
     try:

@@ -30,7 +30,11 @@ class Parser:
         self._process = subprocess.Popen(
             [sys.executable, __file__],
             env=os.environ
-            | {"AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+            | {
+                "AIRFLOW_HOME": str(home),
+                "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+                "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "0",
+            }
             | environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -24,7 +24,7 @@ from data_sync.schedules.words import DateRange, Interval, RefusedValueError
 from data_sync.schedules.yaml_source import parse, read_file
 
 EXAMPLES = json_schema.FILE.with_name("schedules.yaml")
-NETWORKS = {"admitad"}
+NETWORKS = {"admitad", "boostiny"}
 MINIMAL = {"key": "hourly", "networks": ["admitad"], "interval": "1h", "date_range": "today"}
 
 clock_times = st.builds("{:02}:{:02}".format, st.integers(0, 23), st.integers(0, 59))

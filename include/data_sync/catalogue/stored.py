@@ -1,0 +1,89 @@
+"""Reading the catalogue: the schedules in force, and since when nothing has changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from data_sync.database import Cursor, one
+from data_sync.schedules.model import Schedule
+
+YAML, POSTGRES = "yaml", "postgres"
+
+
+@dataclass(frozen=True)
+class StoredSchedule:
+    """A schedule as the catalogue knows it.
+
+    :param source: ``yaml`` (kept in git) or ``postgres`` (kept on the screens).
+    :param owner: who made it on the screens; ``None`` for schedules of git.
+    :param definition: the newest one that is valid.
+    :param last_good: the last one that became a DAG, where that is another one.
+    :param problems: what is wrong with the definition, in sentences for people.
+    :param build_problem: why it could not become a DAG, where it could not.
+    :param revision: grows with every change of the definition.
+    """
+
+    key: str
+    source: str
+    owner: str | None
+    definition: dict[str, Any]
+    last_good: dict[str, Any] | None
+    problems: list[str]
+    build_problem: str | None
+    yaml_line: int | None
+    revision: int
+
+    @property
+    def schedule(self) -> Schedule:
+        """The definition as a model; it was valid when it was stored."""
+        return Schedule.from_dict(self.definition)
+
+    @property
+    def all_problems(self) -> list[str]:
+        """Everything that is wrong with it; empty when all is well."""
+        return [*self.problems, *([self.build_problem] if self.build_problem else [])]
+
+
+_CLASH = (
+    "config/schedules.yaml and the screens both have a schedule of this key: the one of the file counts. "
+    "Give one of them another key, or delete it."
+)
+
+# The schedules in force: one per key, that of the file where both sources have it.
+_IN_FORCE = """
+SELECT DISTINCT ON (key) key, source, owner, definition, last_good,
+    problems || CASE WHEN count(*) OVER (PARTITION BY key) > 1 THEN to_jsonb(%(clash)s::text)
+                     ELSE '[]' END AS problems,
+    build_problem, yaml_line, revision
+FROM data_sync.sync_schedules WHERE deleted_at IS NULL AND (%(key)s::text IS NULL OR key = %(key)s)
+ORDER BY key, source = 'yaml' DESC
+"""
+
+
+def find(cursor: Cursor, key: str) -> StoredSchedule | None:
+    """Return the schedule in force of a key, or ``None``."""
+    row = cursor.execute(_IN_FORCE, {"key": key, "clash": _CLASH}).fetchone()
+    return StoredSchedule(**row) if row else None
+
+
+def list_schedules(cursor: Cursor, *, source: str | None = None) -> list[StoredSchedule]:
+    """Return the schedules in force, by key.
+
+    :param source: return instead all of one source, also those that another source overrules.
+    """
+    if source is None:
+        cursor.execute(_IN_FORCE, {"key": None, "clash": _CLASH})
+    else:
+        cursor.execute(
+            "SELECT key, source, owner, definition, last_good, problems, build_problem, yaml_line, revision "
+            "FROM data_sync.sync_schedules WHERE deleted_at IS NULL AND source = %s ORDER BY key",
+            [source],
+        )
+    return [StoredSchedule(**row) for row in cursor]
+
+
+def revision(cursor: Cursor) -> int:
+    """Return a number that grows with every change of the catalogue, in the order of commits."""
+    found: int = one(cursor.execute("SELECT revision FROM data_sync.catalogue_state").fetchone())["revision"]
+    return found
