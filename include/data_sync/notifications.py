@@ -12,8 +12,6 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-import requests
-
 from data_sync.database import Database
 from data_sync.ledger.settle import Settled
 from data_sync.runs.lookup import StoredRun
@@ -85,6 +83,8 @@ def _mail(address: str, message: Mapping[str, Any]) -> None:
 
 
 def _post(conn_id: str, message: Mapping[str, Any]) -> None:
+    # Loaded when it is needed: every parse of a DAG file imports this module.
+    import requests
     from airflow.sdk import BaseHook
 
     connection = BaseHook.get_connection(conn_id)

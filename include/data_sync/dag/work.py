@@ -1,0 +1,240 @@
+"""What the tasks of every sync DAG do. Arguments come from Airflow, the work is done in other rooms."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import AssetAlias, get_current_context, timezone
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowRescheduleException,
+    DownstreamTasksSkipped,
+)
+
+from data_sync import accounts, notifications
+from data_sync.assets import ALIAS, asset_of
+from data_sync.checking import CHECK, run_check
+from data_sync.dag.airflow_view import TaskAirflowView
+from data_sync.dag.names import SYNC
+from data_sync.dag.requests import request_of
+from data_sync.database import Database
+from data_sync.errors import (
+    AccountMissingError,
+    AccountRefusedError,
+    DatabaseError,
+    DataSyncError,
+    SecretsUnavailableError,
+)
+from data_sync.ledger.settle import settle
+from data_sync.ledger.steps import Place
+from data_sync.runs.lease import RunWaitsError
+from data_sync.runs.lookup import StoredRun, find_run, find_run_by_id, open_runs
+from data_sync.runs.opening import OpenedRun
+from data_sync.runs.opening import open_run as open_stored_run
+from data_sync.runs.request import RunRequest
+from data_sync.schedules.model import Schedule
+from data_sync.schedules.planning import WorkUnit
+from data_sync.schema import require_current_schema
+from data_sync.sync import SyncTask, run_sync
+from network_clients.errors import WaitTooLongError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
+
+#: How often a run, or a unit of it, asks whether another run of its schedule has ended.
+_ASK_AGAIN = timedelta(seconds=20)
+
+
+def open_run() -> list[dict[str, Any]]:
+    """Open this run: return its units of work, an empty list when it is refused."""
+    context = get_current_context()
+    db = Database()
+    require_current_schema(db)
+    request = request_of(context, db)
+    missing = _missing_accounts(db, request.schedule)
+    try:
+        opened = _open(db, request, missing)
+    except RunWaitsError as waits:
+        raise _ask_again(waits) from None
+    if opened.refusal:
+        log.warning("This run does no work: %s", opened.refusal)
+    return opened.units
+
+
+def _open(db: Database, request: RunRequest, missing: dict[str, str]) -> OpenedRun:
+    """Open the run; where another one seems to be going, find out first whether it has ended.
+
+    :raises RunWaitsError: when the other one is still going.
+    """
+    try:
+        return open_stored_run(db, request, missing_accounts=missing)
+    except RunWaitsError as waits:
+        with db.transaction() as cursor:
+            holder = find_run_by_id(cursor, waits.held_by)
+        if not settle(db, holder, TaskAirflowView()).is_closed:
+            raise
+    return open_stored_run(db, request, missing_accounts=missing)
+
+
+def _ask_again(waits: RunWaitsError) -> AirflowRescheduleException:
+    log.info("%s Asking again in %s s.", waits, _ASK_AGAIN.seconds)
+    return AirflowRescheduleException(timezone.utcnow() + _ASK_AGAIN)
+
+
+def _missing_accounts(db: Database, schedule: Schedule) -> dict[str, str]:
+    """Note which accounts exist; return those that cannot be read, each with the reason.
+
+    :raises SecretsUnavailableError: when that cannot be told now.
+    """
+    missing = {}
+    for ref in schedule.networks:
+        try:
+            accounts.load_credentials(ref.conn_id)
+        except AccountRefusedError as error:
+            missing[ref.conn_id] = str(error)
+            exists = not isinstance(error, AccountMissingError)
+        else:
+            exists = True
+        with db.transaction() as cursor:
+            accounts.mirror(cursor, ref.conn_id, exists=exists)
+    return missing
+
+
+def sync(account: str, unit: dict[str, Any]) -> None:
+    """Read one unit of one account. Raises so that Airflow fails, retries or reschedules the task."""
+    ti = get_current_context()["ti"]
+    db = Database()
+    require_current_schema(db)
+    try:
+        if unit["kind"] == CHECK:
+            place = Place(ti.dag_id, ti.run_id, account, int(unit["index"]))
+            run_check(db, place, str(uuid.uuid4()))
+        else:
+            run_sync(db, _sync_task(ti, account, unit))
+    except WaitTooLongError as wait:
+        log.info("%s. The slot is free until then.", wait)
+        raise AirflowRescheduleException(wait.until) from None
+    except RunWaitsError as waits:
+        raise _ask_again(waits) from None
+    except (DatabaseError, SecretsUnavailableError):
+        # May pass by itself: the retry policy decides.
+        raise
+    except DataSyncError as error:
+        raise AirflowFailException(str(error)) from error
+
+
+def _sync_task(ti: Any, account: str, unit: dict[str, Any]) -> SyncTask:
+    return SyncTask(
+        dag_id=ti.dag_id,
+        run_id=ti.run_id,
+        account=account,
+        unit=WorkUnit.from_dict(unit),
+        holder=str(uuid.uuid4()),
+        # Clearing a task raises it, retries and reschedules do not.
+        round=ti.max_tries,
+        is_last_try=ti.try_number > ti.max_tries,
+    )
+
+
+def close_run() -> None:
+    """Settle the run, tell who wants to know, and announce what was read completely."""
+    context = get_current_context()
+    db = Database()
+    with db.transaction() as cursor:
+        run = find_run(cursor, context["ti"].dag_id, context["ti"].run_id)
+    if run is None and (run := _open_failed_run(context, db)) is None:
+        return
+    settled = settle(db, run, TaskAirflowView())
+    for account, status in sorted(settled.statuses.items()):
+        log.info("%s: %s", account, status)
+    _announce(context, settled.complete)
+    notifications.send(db, run, settled)
+
+
+def _open_failed_run(context: Context, db: Database) -> StoredRun | None:
+    """Make the logs of a run whose ``open_run`` failed, so that it is told like any other."""
+    try:
+        request = request_of(context, db)
+        open_stored_run(db, request)
+    except (DataSyncError, RunWaitsError) as error:
+        log.warning("open_run never opened this run, and no log can be made for it: %s", error)
+        return None
+    with db.transaction() as cursor:
+        return find_run(cursor, request.dag_id, request.run_id)
+
+
+def _announce(context: Context, complete: tuple[tuple[str, str], ...]) -> None:
+    events = context["outlet_events"][AssetAlias(ALIAS)]
+    for account, kind in complete:
+        events.add(asset_of(account, kind), extra={"account": account, "kind": kind})
+
+
+def choose_accounts() -> None:
+    """Let the scheduler skip the accounts that a quick sync does not ask for; no process starts for them.
+
+    Airflow's own branch operator finds what to skip in the worker's DAG, which is a skeleton here; the
+    run's task instances are the truth.
+
+    :raises DownstreamTasksSkipped: with the sync tasks to skip, where there are any.
+    """
+    ti = get_current_context()["ti"]
+    db = Database()
+    with db.transaction() as cursor:
+        run = find_run(cursor, ti.dag_id, ti.run_id)
+    chosen = set() if run is None or run.refusal else {ref.group_id for ref in run.schedule.networks}
+    names = TaskAirflowView().task_states(ti.dag_id, ti.run_id)
+    groups = {name.split(".")[0] for name in names if "." in name}
+    if missing := chosen - groups:
+        raise AirflowFailException(
+            f"quick_sync has no group for {', '.join(sorted(missing))} yet. The dag-processor makes one "
+            "within a minute after an account is first known; clear this run then."
+        )
+    if others := sorted(groups - chosen):
+        raise DownstreamTasksSkipped(tasks=[f"{group}.{SYNC}" for group in others])
+
+
+def upkeep() -> None:
+    """Settle what was left open, and note which accounts exist."""
+    db = Database()
+    require_current_schema(db)
+    view = TaskAirflowView()
+    with db.transaction() as cursor:
+        runs = open_runs(cursor)
+        known = [row["account"] for row in accounts.list_accounts(cursor)]
+    problems = [problem for run in runs if (problem := _settle_left_over(db, run, view))]
+    for account in known:
+        _mirror_account(db, account)
+    if problems:
+        raise DataSyncError(f"{len(problems)} run(s) could not be settled: {'; '.join(problems)}")
+
+
+def _settle_left_over(db: Database, run: StoredRun, view: TaskAirflowView) -> str | None:
+    """Settle one run; return what went wrong, so that the other runs get their turn all the same."""
+    try:
+        settled = settle(db, run, view)
+    except Exception as error:
+        log.exception("The run %s of %s cannot be settled.", run.run_id, run.dag_id)
+        return f"{run.dag_id} {run.run_id} ({type(error).__name__})"
+    if settled.is_closed:
+        log.info("Settled %s of %s: %s", run.run_id, run.dag_id, dict(settled.statuses))
+    return None
+
+
+def _mirror_account(db: Database, account: str) -> None:
+    try:
+        accounts.load_credentials(account)
+        exists = True
+    except AccountMissingError:
+        exists = False
+    except AccountRefusedError:
+        exists = True
+    except Exception:  # A secrets backend that does not answer says nothing about the account.
+        log.warning("Whether %s exists cannot be told now.", account, exc_info=True)
+        return
+    with db.transaction() as cursor:
+        accounts.mirror(cursor, account, exists=exists)
