@@ -39,13 +39,13 @@ def _connection_type(facts: NetworkFacts) -> dict[str, Any]:
 
 def _extra_field(field: Field) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "string" if field.required else ["string", "null"]}
-    if field.default is not None:
-        schema["default"] = field.default
     if field.choices:
-        schema["enum"] = list(field.choices)
+        schema["enum"] = [*field.choices] if field.required else [None, *field.choices]
     if field.secret:
         schema["format"] = "password"
-    return {"label": field.label, "description": field.help, "schema": schema}
+    # A default inside the schema would be filled in and saved, as if the account had chosen it.
+    default = f" Left empty: {field.default}." if field.default is not None else ""
+    return {"label": field.label, "description": f"{field.help}{default}", "schema": schema}
 
 
 def hook_class_name(slug: str) -> str:
