@@ -118,6 +118,7 @@ def test_only_airflows_screens_can_be_reached_and_only_from_this_machine(service
 def test_data_lies_in_named_volumes(services: dict[str, Any]) -> None:
     assert "postgres:/var/lib/postgresql:rw" in services["postgres"]["volumes"]
     assert "redis:/data:rw" in services["redis"]["volumes"]
+    assert "schedules:/opt/data-sync/home/data_sync:rw" in services["dag-processor"]["volumes"]
     assert all("logs:/opt/data-sync/logs:rw" in services[name]["volumes"] for name in AIRFLOW)
 
 
