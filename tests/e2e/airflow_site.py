@@ -6,21 +6,26 @@ import json
 import os
 import secrets
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import requests
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+ACCOUNT = "admitad_default"
 _START_SECONDS = 240
 _RUN_SECONDS = 240
 
@@ -44,34 +49,69 @@ def conninfo_of(env: dict[str, str]) -> str:
 
 @dataclass
 class Canary:
-    """Credentials that must never be seen anywhere outside Airflow's encrypted connections."""
+    """Credentials that must never be seen anywhere outside Airflow's encrypted connections.
+
+    :param login: with ``secret``, of Admitad.
+    :param key: of Boostiny.
+    :param wrong_key: one that Boostiny refuses.
+    """
 
     login: str
     secret: str
+    key: str
+    wrong_key: str
 
     @classmethod
     def make(cls) -> Canary:
-        return cls(f"canary-id-{secrets.token_hex(8)}", f"canary-secret-{secrets.token_hex(16)}")
+        names = ("canary-id", "canary-secret", "canary-key", "canary-wrong-key")
+        return cls(*(f"{name}-{secrets.token_hex(16)}" for name in names))
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """All that no one may see."""
+        return self.secret, self.key, self.wrong_key
 
 
 class AirflowSite:
-    """The running services; ``api`` is logged in as the admin."""
+    """The running services; ``api`` is logged in as the admin.
 
-    def __init__(self, folder: Path, ports: tuple[int, int], canary: Canary, clock: str) -> None:
+    :param ports: of Airflow and of the sandbox.
+    :param clock: where the sandbox's clock stands.
+    :param schedules: the name of the schedules file beside this module; a copy of it is used.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        ports: tuple[int, int],
+        canary: Canary,
+        clock: str,
+        *,
+        schedules: str = "schedules.yaml",
+        rows_per_day: int = 90,
+    ) -> None:
         self.home = folder / "home"
+        self.schedules = folder / "schedules.yaml"
+        shutil.copyfile(Path(__file__).with_name(schedules), self.schedules)
         self.port, self.sandbox_port = ports
         self.canary = canary
         settings = folder / "sandbox.json"
         apps = [{"client_id": canary.login, "secret": canary.secret}]
         settings.write_text(
-            json.dumps({"now": clock, "rows_per_day": 90, "options": {"admitad": {"apps": apps}}})
+            json.dumps(
+                {
+                    "now": clock,
+                    "rows_per_day": rows_per_day,
+                    "options": {"admitad": {"apps": apps}, "boostiny": {"keys": [canary.key]}},
+                }
+            )
         )
         self.output = folder / "serve.log"
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "data_sync.local", "serve", "--home", str(self.home)),
                 *("--port", str(self.port), "--sandbox-port", str(self.sandbox_port)),
-                *("--schedules", str(CHECKOUT / "tests" / "e2e" / "schedules.yaml")),
+                *("--schedules", str(self.schedules)),
                 f"--sandbox-option=--settings={settings}",
             ],
             stdout=self.output.open("w"),
@@ -135,18 +175,40 @@ class AirflowSite:
         with psycopg.connect(self.conninfo, row_factory=dict_row) as connection:
             return connection.execute(statement, values).fetchall()
 
+    def change(self, statement: str, *values: Any, database: str = "data_sync") -> int:
+        """Change rows of one of the two databases; return how many."""
+        with psycopg.connect(make_conninfo(self.conninfo, dbname=database)) as connection:
+            return connection.execute(statement, values).rowcount
+
+    def clock(self) -> datetime:
+        """Return the database's time."""
+        found: datetime = self.rows("SELECT clock_timestamp() AS now")[0]["now"]
+        return found
+
+    def processes(self) -> Iterator[tuple[psutil.Process, str]]:
+        """Go through every living process below this site, each with its command line or title."""
+        for process in psutil.Process(self._process.pid).children(recursive=True):
+            try:
+                yield process, " ".join(process.cmdline())
+            except (psutil.NoSuchProcess, psutil.ZombieProcess):
+                continue
+
     def wait_for_dag(self, dag_id: str) -> None:
         """Wait until Airflow knows a DAG."""
-        self._until(
+        self.until(
             lambda: self.api.get(f"http://127.0.0.1:{self.port}/api/v2/dags/{dag_id}", timeout=60).ok,
             f"the DAG {dag_id}",
         )
 
-    def run(self, dag_id: str, conf: dict[str, Any] | None = None) -> tuple[str, str]:
-        """Start a run, wait for its end, and return its id and state."""
+    def begin(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
+        """Start a run and return its id."""
         self.wait_for_dag(dag_id)
         body = {"logical_date": None, "conf": conf or {}}
-        run_id = self.call("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"]
+        return str(self.call("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
+
+    def run(self, dag_id: str, conf: dict[str, Any] | None = None) -> tuple[str, str]:
+        """Start a run, wait for its end, and return its id and state."""
+        run_id = self.begin(dag_id, conf)
         return run_id, self.wait_for_run(dag_id, run_id)
 
     def wait_for_run(self, dag_id: str, run_id: str) -> str:
@@ -157,14 +219,15 @@ class AirflowSite:
             found.update(self.call("GET", f"/dags/{dag_id}/dagRuns/{run_id}"))
             return found["state"] in ("success", "failed")
 
-        self._until(ended, f"the end of {run_id}")
+        self.until(ended, f"the end of {run_id}")
         return str(found["state"])
 
-    def _until(self, condition: Any, what: str) -> None:
-        deadline = time.monotonic() + _RUN_SECONDS
+    def until(self, condition: Callable[[], object], what: str, seconds: float = _RUN_SECONDS) -> None:
+        """Wait until something holds; fail when it does not in time."""
+        deadline = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < deadline, f"waited in vain for {what}"
-            time.sleep(0.5)
+            assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain for {what}"
+            time.sleep(0.3)
 
     def logs_of(self, run_id: str) -> dict[str, dict[str, Any]]:
         """Return the logs of a run by account."""
@@ -175,15 +238,19 @@ class AirflowSite:
         )
         return {log["account"]: log for log in found}
 
-    def table_totals(self, first: str, last: str) -> dict[str, dict[str, tuple[int, Decimal, Decimal]]]:
+    def table_totals(
+        self, first: str, last: str, account: str = ACCOUNT
+    ) -> dict[str, dict[str, tuple[int, Decimal, Decimal]]]:
         """Sum the purchases as the sandbox sums its world: per status word, paid ones apart."""
         found = self.rows(
             """
             SELECT CASE WHEN status = 'paid' THEN 'paid' ELSE status_word END AS word,
                 commission_currency AS currency, count(*) AS rows, sum(commission) AS payment,
                 COALESCE(sum(sale_amount), 0) AS cart
-            FROM data_sync.purchases WHERE day BETWEEN %s AND %s AND vanished_at IS NULL GROUP BY 1, 2
+            FROM data_sync.purchases
+            WHERE account = %s AND day BETWEEN %s AND %s AND vanished_at IS NULL GROUP BY 1, 2
             """,
+            account,
             first,
             last,
         )

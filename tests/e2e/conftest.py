@@ -1,16 +1,22 @@
-"""One Airflow for all end-to-end tests."""
+"""One Airflow for the end-to-end tests, and one for those that disturb runs in flight."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.e2e.airflow_site import AirflowSite, Canary
+from tests.e2e.airflow_site import ACCOUNT, AirflowSite, Canary
+from tests.e2e.in_flight import SECOND, Flight, calm, pause, resize_pool
 
 #: Where the sandbox's clock stands when the tests begin.
 CLOCK = "2026-03-15T12:00:00Z"
+#: Ten pages a week.
+_MANY_ROWS = 600
 
 
 def _free_port() -> int:
@@ -19,18 +25,75 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowSite]:
-    """A running Airflow with the sandbox, whose only account ``admitad_default`` has canary credentials."""
-    canary = Canary.make()
-    found = AirflowSite(tmp_path_factory.mktemp("site"), (_free_port(), _free_port()), canary, CLOCK)
+@contextmanager
+def _running(folder: Path, **options: Any) -> Iterator[AirflowSite]:
+    """An Airflow with the sandbox, whose account ``admitad_default`` has canary credentials."""
+    found = AirflowSite(folder, (_free_port(), _free_port()), Canary.make(), CLOCK, **options)
     try:
-        address = f"http://127.0.0.1:{found.sandbox_port}/admitad"
-        mine = {"connection_id": "admitad_default", "conn_type": "affiliate_admitad", "host": address}
-        secrets = {"login": canary.login, "password": canary.secret}
-        found.call("PATCH", "/connections/admitad_default", json=mine | secrets)
-        broken = {"connection_id": "admitad_broken", "login": canary.login, "password": "not-the-secret"}
-        found.call("POST", "/connections", json=mine | broken)
+        found.call("PATCH", f"/connections/{ACCOUNT}", json=_connection(found, ACCOUNT))
+        reports = _reports_connection(found, "boostiny_default")
+        found.call("PATCH", "/connections/boostiny_default", json=reports)
         yield found
     finally:
         found.stop()
+
+
+def _connection(site: AirflowSite, account: str, **changes: str) -> dict[str, str]:
+    return {
+        "connection_id": account,
+        "conn_type": "affiliate_admitad",
+        "host": f"http://127.0.0.1:{site.sandbox_port}/admitad",
+        "login": site.canary.login,
+        "password": site.canary.secret,
+        **changes,
+    }
+
+
+def _reports_connection(site: AirflowSite, account: str, **changes: str) -> dict[str, str]:
+    return {
+        "connection_id": account,
+        "conn_type": "affiliate_boostiny",
+        "host": f"http://127.0.0.1:{site.sandbox_port}/boostiny",
+        "password": site.canary.key,
+        # The sandbox bears it; the real pace would take minutes.
+        "extra": '{"pace_seconds": "0.05", "reread_months": "off"}',
+        **changes,
+    }
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowSite]:
+    """A running Airflow; its second account has a wrong secret."""
+    with _running(tmp_path_factory.mktemp("site")) as found:
+        broken = _connection(found, "admitad_broken", password="not-the-secret")
+        found.call("POST", "/connections", json=broken)
+        wrong = _reports_connection(found, "boostiny_wrong", password=found.canary.wrong_key)
+        found.call("POST", "/connections", json=wrong)
+        yield found
+
+
+@pytest.fixture(scope="session")
+def flight_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowSite]:
+    """A running Airflow whose runs are disturbed; its second account works as well."""
+    folder = tmp_path_factory.mktemp("flights")
+    with _running(folder, schedules="in_flight.yaml", rows_per_day=_MANY_ROWS) as found:
+        found.call("POST", "/connections", json=_connection(found, SECOND))
+        yield found
+
+
+@pytest.fixture
+def start(flight_site: AirflowSite) -> Iterator[Callable[[str], Flight]]:
+    """Starts runs of the schedules in ``in_flight.yaml``, and ends them with the test."""
+    flights: list[Flight] = []
+
+    def take_off(key: str) -> Flight:
+        flights.append(Flight(flight_site, key))
+        return flights[-1]
+
+    yield take_off
+    # Only a test that failed leaves something to be ended.
+    calm(flight_site)
+    resize_pool(flight_site, 4)
+    for flight in flights:
+        pause(flight_site, flight.dag_id, False)
+        flight.end()
