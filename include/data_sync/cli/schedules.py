@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import click
 
 from data_sync import catalogue
 from data_sync.cli.output import as_json, open_database, show
+from data_sync.schedules.model import Schedule
 from data_sync.schedules.timing import next_runs
 from data_sync.schedules.validate import validate_file
 from network_clients import registry
@@ -55,7 +57,7 @@ def schedules(json_wanted: bool) -> None:
                 "reads": schedule.sync_type.value,
                 "days": schedule.date_range.value,
                 "networks": [str(ref) for ref in schedule.networks],
-                "next_run": next_runs(schedule.when, now, 1)[0] if schedule.active else None,
+                "next_run": _next_run(schedule, now),
                 "last_run": last.get(entry.key, {}).get("created_at"),
                 "last_status": last.get(entry.key, {}).get("status"),
                 "problems": entry.all_problems,
@@ -63,3 +65,17 @@ def schedules(json_wanted: bool) -> None:
         )
     empty = "There are no schedules yet. Write some into config/schedules.yaml; the dag-processor reads it."
     show(rows, json_wanted=json_wanted, empty=empty)
+
+
+def _next_run(schedule: Schedule, now: datetime) -> datetime | None:
+    """Return when a schedule runs next by itself; ``None`` for one that is inactive or over."""
+    if not schedule.active:
+        return None
+    zone = ZoneInfo(schedule.timezone)
+    if schedule.start_date is not None:
+        # A tick at the very start of the first day counts.
+        first = datetime.combine(schedule.start_date, time.min, zone) - timedelta(microseconds=1)
+        now = max(now, first.astimezone(UTC))
+    tick = next_runs(schedule.when, now, 1)[0]
+    over = schedule.end_date is not None and tick.astimezone(zone).date() > schedule.end_date
+    return None if over else tick

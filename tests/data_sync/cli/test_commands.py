@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pendulum
 import pytest
 from click.testing import CliRunner, Result
 from pendulum import datetime
 
 from data_sync import accounts
 from data_sync.cli import cli
+from data_sync.cli.schedules import _next_run
 from data_sync.database import Database
 from data_sync.errors import DatabaseError, DataSyncError
 from data_sync.local.postgres import EmbeddedPostgres
@@ -123,3 +125,28 @@ def test_sales_without_a_commission_are_summed_all_the_same(database: str) -> No
         )
     (row,) = json.loads(run("totals", "--json").output)
     assert (row["currency"], row["sales"], row["commission"]) == ("USD", "100", None)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ({}, "2026-03-11T00:00:00+04:00"),
+        ({"start_date": "2026-04-01"}, "2026-04-01T00:00:00+04:00"),
+        ({"end_date": "2026-03-10"}, None),
+        ({"end_date": "2026-03-11"}, "2026-03-11T00:00:00+04:00"),
+        ({"active": False}, None),
+    ],
+)
+def test_the_next_run_is_one_that_will_be(words: dict, expected: str | None) -> None:
+    schedule = Schedule.from_dict(
+        {
+            "key": "daily",
+            "networks": ["admitad"],
+            "interval": "1d",
+            "date_range": "yesterday",
+            "timezone": "Asia/Dubai",
+            **words,
+        }
+    )
+    found = _next_run(schedule, datetime(2026, 3, 10, 12))
+    assert found == (None if expected is None else pendulum.parse(expected))
