@@ -2,13 +2,16 @@
 
 Whoever can decrypt a token already holds the secret that buys one, and a changed secret makes the old
 tokens unreadable by itself. No further key is needed on the workers.
+
+Who buys one first claims the purchase: a row with a moment at which the claim ends by itself. No
+transaction stays open and nothing stays locked while the network is asked.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -16,6 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from data_sync.database import Database
 from data_sync.limiter import keyed_hash
+from network_clients.tokens import PURCHASE_SECONDS
 
 
 class PostgresTokenStore:
@@ -24,6 +28,7 @@ class PostgresTokenStore:
     def __init__(self, db: Database, hash_key: str) -> None:
         self._db = db
         self._hash_key = hash_key
+        self._claims: dict[str, datetime] = {}
 
     def load(self, identity: str, secret: str) -> tuple[str, datetime] | None:
         """Return a token that has not expired and that this secret can decrypt, or ``None``."""
@@ -65,6 +70,33 @@ class PostgresTokenStore:
             cursor.execute(
                 "DELETE FROM data_sync.access_tokens WHERE identity = %s AND token_hash = %s",
                 [self._hash(identity), self._hash(token)],
+            )
+
+    def reserve(self, identity: str) -> bool:
+        """Claim the purchase of a token; ``False`` while another task has it."""
+        with self._db.transaction() as cursor:
+            row = cursor.execute(
+                """
+                INSERT INTO data_sync.token_purchases AS p (identity, until)
+                VALUES (%(identity)s, clock_timestamp() + %(lease)s)
+                ON CONFLICT (identity) DO UPDATE SET until = excluded.until
+                WHERE p.until <= clock_timestamp()
+                RETURNING until
+                """,
+                {"identity": self._hash(identity), "lease": timedelta(seconds=PURCHASE_SECONDS)},
+            ).fetchone()
+        if row is None:
+            return False
+        self._claims[identity] = row["until"]
+        return True
+
+    def release(self, identity: str) -> None:
+        """End our claim; one that has run out may be another task's by now, and stays."""
+        until = self._claims.pop(identity, None)
+        with self._db.transaction() as cursor:
+            cursor.execute(
+                "DELETE FROM data_sync.token_purchases WHERE identity = %s AND until = %s",
+                [self._hash(identity), until],
             )
 
     def _hash(self, value: str) -> str:

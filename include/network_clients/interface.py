@@ -70,6 +70,15 @@ class TokenStore(Protocol):
     def forget(self, identity: str, token: str) -> None:
         """Drop a token that the network refused, unless a newer one is already there."""
 
+    def reserve(self, identity: str) -> bool:
+        """Claim the purchase of a token, so that nobody else buys one; ``False`` when another has it.
+
+        A claim ends by itself after a short while, for a buyer may be killed.
+        """
+
+    def release(self, identity: str) -> None:
+        """Say that the purchase is over, whether or not it brought a token."""
+
 
 @dataclass(frozen=True)
 class ReadRequest:

@@ -1,8 +1,14 @@
-"""Short-lived access tokens: bought once, shared by all tasks of an account, renewed when refused."""
+"""Short-lived access tokens: bought once, shared by all tasks of an account, renewed when refused.
+
+Networks cap how many tokens may be live, so one task buys and the others wait for what it brings. Nothing
+is locked meanwhile: a purchase is claimed for a short while, and whoever waited too long buys all the same.
+"""
 
 from __future__ import annotations
 
 import base64
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -21,6 +27,15 @@ T = TypeVar("T")
 
 #: A token this close to its end is not used any more, in seconds: a request takes its time, clocks differ.
 EXPIRY_MARGIN = 60.0
+
+#: How long the purchase of a token is claimed at most, in seconds. A killed buyer holds others up no longer.
+PURCHASE_SECONDS = 60.0
+
+#: A task that has waited so long for another's purchase, in seconds, buys a token of its own.
+LONGEST_WAIT = 90.0
+
+#: A task looks for the token after so many seconds, then more and more rarely.
+_FIRST_LOOK, _LATER_LOOKS = 0.1, 5.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +60,8 @@ class MemoryTokenStore:
 
     def __init__(self) -> None:
         self._tokens: dict[str, tuple[str, str, datetime]] = {}
+        self._buying: dict[str, datetime] = {}
+        self._lock = threading.Lock()
 
     def load(self, identity: str, secret: str) -> tuple[str, datetime] | None:
         """Return a token that was saved under this secret and is still valid, or ``None``."""
@@ -61,6 +78,20 @@ class MemoryTokenStore:
         """Drop this token; a newer one stays."""
         if self._tokens.get(identity, ("", "", None))[1] == token:
             del self._tokens[identity]
+
+    def reserve(self, identity: str) -> bool:
+        """Claim the purchase of a token; ``False`` when another has it."""
+        now = datetime.now(UTC)
+        with self._lock:
+            if self._buying.get(identity, now) > now:
+                return False
+            self._buying[identity] = now + timedelta(seconds=PURCHASE_SECONDS)
+            return True
+
+    def release(self, identity: str) -> None:
+        """Say that the purchase is over."""
+        with self._lock:
+            self._buying.pop(identity, None)
 
 
 class TokenSession:
@@ -79,18 +110,21 @@ class TokenSession:
         identity: str,
         secret: str,
         fetch: Callable[[], Token],
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._transport = transport
         self._store = store
         self._identity = identity
         self._secret = secret
         self._fetch = fetch
+        self._sleep = sleep
         self._held: tuple[str, datetime] | None = None
+        self._has_bought = False
 
     def send(self, request: Request, decode: Callable[[Answer], T]) -> T:
-        """Send a request like :meth:`Transport.send`, with a new token if the first one is refused.
+        """Send a request like :meth:`Transport.send`, with a newer token if the first one is refused.
 
-        :raises CredentialsRejectedError: when the network refuses a new token too, or sells none.
+        :raises CredentialsRejectedError: when the network refuses a newer token too, or sells none.
         """
         token = self._current()
         try:
@@ -98,24 +132,61 @@ class TokenSession:
         except CredentialsRejectedError:
             self._held = None
             self._store.forget(self._identity, token)
-        return self._transport.send(_with_bearer(request, self._current()), decode)
+        return self._transport.send(_with_bearer(request, self._other_than(token)), decode)
 
-    def renew(self) -> str:
-        """Buy a new token and share it, whether or not there is a valid one."""
-        token = self._fetch()
-        expires_at = datetime.now(UTC) + timedelta(seconds=token.expires_in)
-        self._transport.redactor.add(token.value)
-        self._held = (token.value, expires_at)
-        self._store.save(self._identity, self._secret, token.value, expires_at)
-        return token.value
+    def renew(self) -> bool:
+        """Change to a newer token, whatever the one in use is still good for.
+
+        :return: whether there was a reason to: a token that this session has bought is new already.
+        """
+        token = self._current()
+        if self._has_bought:
+            return False
+        self._other_than(token)
+        return True
 
     def _current(self) -> str:
-        if not _is_fresh(self._held):
-            self._held = self._store.load(self._identity, self._secret)
-        if self._held is None or not _is_fresh(self._held):
-            return self.renew()
-        token, _ = self._held
+        if self._held is not None and _is_fresh(self._held):
+            return self._held[0]
+        return self._other_than(None)
+
+    def _other_than(self, token: str | None) -> str:
+        """Return a token that is not this one: what another task has bought or is buying, or a new one."""
+        waited, pause = 0.0, _FIRST_LOOK
+        while (found := self._stored(token)) is None:
+            if self._store.reserve(self._identity):
+                return self._buy_reserved(token)
+            if waited >= LONGEST_WAIT:
+                return self._buy()
+            self._sleep(pause)
+            waited += pause
+            pause = min(2 * pause, _LATER_LOOKS)
+        return found
+
+    def _buy_reserved(self, unwanted: str | None) -> str:
+        try:
+            # Between our look and our claim, whoever had it may have brought a token.
+            return self._stored(unwanted) or self._buy()
+        finally:
+            self._store.release(self._identity)
+
+    def _stored(self, unwanted: str | None) -> str | None:
+        found = self._store.load(self._identity, self._secret)
+        if found is None or not _is_fresh(found) or found[0] == unwanted:
+            return None
+        return self._hold(*found, bought=False)
+
+    def _buy(self) -> str:
+        token = self._fetch()
+        expires_at = datetime.now(UTC) + timedelta(seconds=token.expires_in)
+        held = self._hold(token.value, expires_at, bought=True)
+        self._store.save(self._identity, self._secret, token.value, expires_at)
+        return held
+
+    def _hold(self, token: str, expires_at: datetime, *, bought: bool) -> str:
         self._transport.redactor.add(token)
+        self._held = (token, expires_at)
+        self._has_bought = bought
         return token
 
 
@@ -136,5 +207,5 @@ def _with_bearer(request: Request, token: str) -> Request:
     return replace(request, headers={**request.headers, "Authorization": f"Bearer {token}"})
 
 
-def _is_fresh(held: tuple[str, datetime] | None) -> bool:
-    return held is not None and held[1] - datetime.now(UTC) > timedelta(seconds=EXPIRY_MARGIN)
+def _is_fresh(held: tuple[str, datetime]) -> bool:
+    return held[1] - datetime.now(UTC) > timedelta(seconds=EXPIRY_MARGIN)

@@ -24,8 +24,8 @@ from network_clients.records import Kind, Record, RejectedRow
 class Source:
     """Where rows come from: the account, the log and the page's place in time.
 
-    What this log has written ``since`` that moment is counted already: a row that comes again, because
-    its list is read again or shows it twice, counts once.
+    What this log has written ``since`` that moment is counted already, and so is what was on an earlier
+    page: a row that comes again, because its list is read again or shows it twice, counts once.
     """
 
     account: str
@@ -36,6 +36,8 @@ class Source:
     """The database's time before the page was asked for."""
     since: datetime
     """The same for the first page of the slice, before it was ever started again."""
+    again: Sequence[str] = ()
+    """Keys of the page that were on an earlier one."""
 
 
 @dataclass
@@ -138,7 +140,13 @@ def _known_rows(cursor: Cursor, table: KindTable, source: Source, keys: list[str
         f"SELECT t.key, {_COUNTED} AS counted, "  # noqa: S608
         f"CASE WHEN t.vanished_at IS NULL THEN t.digest ELSE ''::bytea END AS digest "
         f"FROM {table.name} t WHERE t.account = %(account)s AND t.key = ANY(%(keys)s)",
-        {"account": source.account, "keys": keys, "log_id": source.log_id, "since": source.since},
+        {
+            "account": source.account,
+            "keys": keys,
+            "log_id": source.log_id,
+            "since": source.since,
+            "again": list(source.again),
+        },
     )
     return {row["key"]: _Known(bytes(row["digest"]), row["counted"]) for row in cursor}
 
@@ -151,6 +159,7 @@ def _values(source: Source, table: KindTable, rows: Sequence[_Row]) -> dict[str,
         "step_id": source.step_id,
         "asked_at": source.asked_at,
         "since": source.since,
+        "again": list(source.again),
         "kind": table.kind.value,
         "rows": b"[" + b",".join(row.encoded for row in rows) + b"]",
         "keys": [row.key for row in rows],
@@ -214,7 +223,7 @@ _ALLOWED = f"""
          WHEN i.changed_at > t.changed_at AND t.vanished_at IS NULL THEN true
          ELSE {_ASKED_LATER} END
 """
-_COUNTED = "(t.log_id = %(log_id)s AND t.updated_at >= %(since)s)"
+_COUNTED = "(t.key = ANY(%(again)s::text[]) OR (t.log_id = %(log_id)s AND t.updated_at >= %(since)s))"
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,9 +29,17 @@ class SliceState:
     """The list's own fingerprint, where the network sends one."""
     counted: int = 0
     skipped: int = 0
+    repeated: int = 0
+    """How many of the counted items are not the first with their name, in a list that may have moved."""
     last_item: str | None = None
     last_page: str | None = None
     """Digest of the names on the last stored page."""
+    chain: str = ""
+    """Digest of the names on all pages, page by page."""
+    chain_before: str | None = None
+    """The same of the pass before, where that reached the end."""
+    ambiguous: bool = False
+    """A line came again word for word: there are two of it, or the list has changed its order meanwhile."""
     since: str | None = None
     """When the first page was asked for, before the slice was ever begun again."""
     started_at: str | None = None
@@ -54,7 +63,8 @@ class SliceState:
 
         :param moved: whether it moved under this read; a list that changed between two tries did not.
         """
-        return SliceState(passes=self.passes + moved, since=self.since)
+        before = self.chain if self.ended else None
+        return SliceState(passes=self.passes + moved, since=self.since, chain_before=before)
 
     def has_moved(self, page: Page, order: Order) -> bool:
         """Tell whether a page belongs to another list than the pages before it.
@@ -63,9 +73,13 @@ class SliceState:
         """
         if self.pages == 0:
             return False
-        if page.overlap and item_of(page.first_item) != self.last_item:
+        if page.overlap and not self.repeats_item_of(page):
             return True
         return order is not Order.APPEND_STABLE and self._says_otherwise(page)
+
+    def repeats_item_of(self, page: Page) -> bool:
+        """Tell whether a page begins with the last item of the page before, as it was asked to."""
+        return self.pages > 0 and page.overlap and item_of(page.first_item) == self.last_item
 
     def is_sure_of(self, page: Page, order: Order) -> bool:
         """Tell whether a page certainly belongs to the same list as the pages before it."""
@@ -84,8 +98,17 @@ class SliceState:
         pairs = ((self.total, page.total), (self.version, page.version))
         return any(None not in pair and pair[0] != pair[1] for pair in pairs)
 
-    def is_miscounted(self, order: Order) -> bool:
-        """Tell whether the items that came are not as many as the network says there are."""
+    def is_doubtful(self, order: Order) -> bool:
+        """Tell whether the items that came may not be all that there are.
+
+        Lines that came word for word again are believed when a second pass shows every page as it was.
+        """
+        return self._is_miscounted(order) or (self.ambiguous and self.chain != self.chain_before)
+
+    def _is_miscounted(self, order: Order) -> bool:
+        """Tell whether the items that came are not as many as the network says, each counted once."""
+        if self.repeated:
+            return True
         if self.total is None:
             return False
         if self.counted + self.skipped < self.total:
@@ -93,10 +116,13 @@ class SliceState:
         # Rows that vanish behind the cursor of a growing list were read before they did.
         return order is not Order.APPEND_STABLE and self.counted > self.total
 
-    def take(self, page: Page, asked_with: dict[str, Any] | None, asked_at: str, digest: str) -> None:
+    def take(
+        self, page: Page, asked_with: dict[str, Any] | None, asked_at: str, digest: str, repeated: int
+    ) -> None:
         """Go on behind a page.
 
         :param digest: of the names on the page.
+        :param repeated: how many of its items are not the first with their name, see :attr:`repeated`.
         """
         self.since = self.since or asked_at
         self.started_at = self.started_at or asked_at
@@ -107,8 +133,10 @@ class SliceState:
         self.version = page.version or self.version
         self.counted += page.counted
         self.skipped += page.skipped
+        self.repeated += repeated
         self.last_item = item_of(page.last_item) or self.last_item
         self.last_page = digest
+        self.chain = hashlib.blake2b((self.chain + digest).encode(), digest_size=16).hexdigest()
         self.incomplete |= page.capped
         self.ended = page.cursor is None
 

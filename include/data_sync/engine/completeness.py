@@ -2,13 +2,15 @@
 
 At the end of an undisturbed read, the names that its pages held (:mod:`data_sync.engine.pages`) tell which
 stored rows of the same days were not found; those are marked, never removed (law 13). A read that was
-resumed, or whose list moved, proves nothing of the kind. Every read that reached the end of its list is
+resumed, or whose list moved, proves nothing of the kind. After a change of the account's settings, a row is
+judged from the first read that finds it under the new ones. Every read that reached the end of its list is
 noted per day, resumed or not: older answers may not undo it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from data_sync.database import Cursor, one
@@ -16,19 +18,30 @@ from data_sync.engine.batch import Source
 from data_sync.engine.tables import NO_DAY, KindTable, filter_of
 from network_clients.records import Kind, Traffic
 
+_HASH = "hashtextextended(t.key, 0)"
+
 # NOT IN, not NOT EXISTS: it is always one hash table of the keys, where the planner, which cannot know how
 # many an array holds, joins in nested loops.
-_VANISHED = """
+_MISSING = f"""
+    EXISTS (SELECT 1 FROM data_sync.sync_logs l WHERE l.id = t.log_id AND l.scope = %(scope)s)
+    AND {_HASH} NOT IN (SELECT hash FROM seen)
+"""  # noqa: S608
+_FOUND = f"{_HASH} IN (SELECT hash FROM seen)"  # noqa: S608
+_STALE = f"""
+    t.updated_at < %(started_at)s AND {_FOUND} AND t.log_id IN (
+        SELECT id FROM data_sync.sync_logs WHERE account = %(account)s AND scope <> %(scope)s)
+"""  # noqa: S608
+
+# One statement for both judgements, so that it locks rows in key order, as batches do.
+_JUDGE = """
 WITH seen AS (
     SELECT unnest(key_hashes) AS hash FROM data_sync.sync_step_pages
     WHERE step_id = %(step_id)s AND slice = ANY(%(slices)s)
 ),
-missing AS (
-    SELECT t.key FROM {table} t
+judged AS (
+    SELECT t.key, {found} AS found FROM {table} t
     WHERE t.account = %(account)s AND t.vanished_at IS NULL AND t.read_at < %(started_at)s
-      AND {rows}
-      AND EXISTS (SELECT 1 FROM data_sync.sync_logs l WHERE l.id = t.log_id AND l.scope = %(scope)s)
-      AND hashtextextended(t.key, 0) NOT IN (SELECT hash FROM seen)
+      AND {rows} AND ({wanted})
       AND NOT EXISTS (
           SELECT 1 FROM data_sync.reads r
           WHERE r.account = t.account AND r.kind = %(kind)s AND r.date_filter IN {filters}
@@ -37,8 +50,12 @@ missing AS (
 ),
 gone AS (
     UPDATE {table} t SET vanished_at = clock_timestamp(), updated_at = clock_timestamp()
-    FROM missing WHERE t.account = %(account)s AND t.key = missing.key
+    FROM judged WHERE t.account = %(account)s AND t.key = judged.key AND NOT judged.found
     RETURNING t.*
+),
+adopted AS (
+    UPDATE {table} t SET log_id = %(log_id)s
+    FROM judged WHERE t.account = %(account)s AND t.key = judged.key AND judged.found
 ){history}
 SELECT count(*) AS vanished FROM gone
 """
@@ -55,7 +72,28 @@ history AS (
 )"""
 
 
-def mark_vanished(
+@dataclass(frozen=True)
+class Scope:
+    """Under which settings of the account a read looks for rows.
+
+    :param fingerprint: of the settings that decide which rows a read finds.
+    :param has_others: whether a log of the account has read under other ones too.
+    """
+
+    fingerprint: str
+    has_others: bool
+
+
+def scope_of(cursor: Cursor, account: str, fingerprint: str) -> Scope:
+    """Look whether these settings are the only ones under which an account was read."""
+    cursor.execute(
+        "SELECT EXISTS (SELECT 1 FROM data_sync.sync_logs WHERE account = %s AND scope <> %s) AS others",
+        [account, fingerprint],
+    )
+    return Scope(fingerprint, has_others=one(cursor.fetchone())["others"])
+
+
+def judge_rows(
     cursor: Cursor,
     table: KindTable,
     source: Source,
@@ -64,23 +102,26 @@ def mark_vanished(
     days: tuple[date, date] | None,
     traffic: Traffic | None,
     started_at: datetime,
-    scope: str,
+    scope: Scope,
 ) -> int:
-    """Mark the rows that an undisturbed read of these days should have found and did not.
+    """Mark the rows that an undisturbed read of these days should have found and did not; count them.
 
-    Only rows that were last written under the same account settings (``scope``) are judged: a changed
-    website id or zone reads other rows, which says nothing about these. Nor are days judged that another
-    read has covered to its end since this one started: its answer is the newer one. Rows are locked in
-    key order, as batches lock them.
+    Only rows that were last seen under the same account settings are judged so: a changed website id or
+    zone reads other rows, which says nothing about these. A row that was last written under other settings
+    and is found gets this log, and nothing else of it changes: from now on it belongs to these settings.
+    Days that another read has covered to its end since this one started are left alone: its answer is the
+    newer one.
     """
     conditions = ["true"]
     if days is not None:
         conditions.append("t.day BETWEEN %(first)s AND %(last)s")
     if traffic is not None:
         conditions.append("t.traffic = %(traffic)s")
-    statement = _VANISHED.format(
+    statement = _JUDGE.format(
         table=table.name,
         rows=" AND ".join(conditions),
+        found=_FOUND if scope.has_others else "false",
+        wanted=f"({_MISSING}) OR ({_STALE})" if scope.has_others else _MISSING,
         filters=table.filters,
         day=table.day,
         history=_VANISHED_HISTORY if table.kind is Kind.PURCHASES else "",
@@ -97,11 +138,11 @@ def mark_vanished(
             "last": days[1] if days else None,
             "traffic": traffic.value if traffic else None,
             "started_at": started_at,
-            "scope": scope,
+            "scope": scope.fingerprint,
         },
     ).fetchone()
-    found: int = one(row)["vanished"]
-    return found
+    vanished: int = one(row)["vanished"]
+    return vanished
 
 
 def record_read(

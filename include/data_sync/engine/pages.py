@@ -1,7 +1,7 @@
 """The pages that a read in progress has seen, kept as 64-bit hashes of names beside its step.
 
-They tell whether a list that is paged without overlap has moved, which rows of a report are the second
-with their key, and at the end which stored rows the read did not find.
+They tell whether a list has moved, which rows of a report are the second with their key, and at the end
+which stored rows the read did not find.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from data_sync.database import Cursor, storable
-from data_sync.engine.rejected import name_of
-from network_clients.records import Grain, Page, Purchase, Record
+from data_sync.engine.rejected import NAMELESS, name_of
+from network_clients.records import Grain, Page, Purchase, Record, RejectedRow
 
 
 def names_of(page: Page) -> list[str]:
@@ -33,6 +33,52 @@ def digest_of(names: Iterable[str]) -> str:
     return hashlib.blake2b(msgspec.json.encode(sorted(set(names))), digest_size=16).hexdigest()
 
 
+def told_apart(page: Page) -> list[str]:
+    """Return the items of the list on a page, those left out that have no key.
+
+    Two rows without one may be equal to the last byte in a list at rest.
+    """
+    return [item for item in map(storable, page.items) if not item.startswith(NAMELESS)]
+
+
+def lines_of(page: Page) -> list[str]:
+    """Name the lines of a report on a page by all that they say.
+
+    A line that comes again word for word is another one of the same kind, or the same one at another place.
+    """
+    return [
+        f"{storable(record.key)}\n{hashlib.blake2b(record.raw, digest_size=16).hexdigest()}"
+        for record in page.records
+        if _is_line(record)
+    ]
+
+
+def _is_line(record: Record) -> bool:
+    return isinstance(record, Purchase) and record.grain is Grain.REPORT_ROW
+
+
+def without_overlap(page: Page, seen: Mapping[str, int]) -> Page:
+    """Return a page without its first item, which is the last one of the page before.
+
+    :param seen: which names of the page stand on earlier ones.
+    """
+    first = storable(page.first_item or "")
+    records, rejected = list(page.records), list(page.rejected)
+    if found := [at for at, record in enumerate(records) if storable(record.key) == first]:
+        del records[found[0]]
+    elif found := [at for at, row in enumerate(rejected) if _is_item(row, first, seen)]:
+        del rejected[found[0]]
+    return msgspec.structs.replace(
+        page, records=tuple(records), rejected=tuple(rejected), items=page.items[1:], overlap=False
+    )
+
+
+def _is_item(row: RejectedRow, item: str, seen: Mapping[str, int]) -> bool:
+    # Without a key, the item's digest is not the row's name: that the row came before must do.
+    nameless = row.key is None and item.startswith(NAMELESS)
+    return name_of(row) == item or (nameless and name_of(row) in seen)
+
+
 def number_doubles(records: Sequence[Record], seen: Mapping[str, int]) -> list[Record]:
     """Give report rows with the same key keys of their own: the second is ``<key>#2``, and so on.
 
@@ -44,7 +90,7 @@ def number_doubles(records: Sequence[Record], seen: Mapping[str, int]) -> list[R
     counts = Counter(seen)
     numbered: list[Record] = []
     for record in records:
-        if isinstance(record, Purchase) and record.grain is Grain.REPORT_ROW:
+        if _is_line(record):
             name = storable(record.key)
             counts[name] += 1
             if counts[name] > 1:
@@ -70,13 +116,13 @@ def remember_page(
 
 
 def count_before(
-    cursor: Cursor, step_id: int, part: str, names: Sequence[str], *, first: int, before: int
+    cursor: Cursor, step_id: int, part: str, names: Sequence[str], *, before: int
 ) -> dict[str, int]:
     """Count how often each of these names stands on earlier pages; those that do not are left out.
 
-    :param first: the first page to look at, :param before: the page after the last one.
+    :param before: the page that they are on.
     """
-    if first == before:
+    if before == 0:
         return {}
     # IS TRUE keeps the planner, which cannot know how many an array holds, from joining in nested loops: it
     # looks each hash up in one hash table of those that are asked for.
@@ -87,13 +133,13 @@ def count_before(
         ),
         seen AS MATERIALIZED (
             SELECT hash, count(*) AS times FROM data_sync.sync_step_pages, unnest(key_hashes) AS hash
-            WHERE step_id = %(step)s AND slice = %(slice)s AND page >= %(first)s AND page < %(before)s
+            WHERE step_id = %(step)s AND slice = %(slice)s AND page < %(before)s
               AND (hash IN (SELECT hash FROM asked)) IS TRUE
             GROUP BY hash
         )
         SELECT name, times FROM asked JOIN seen USING (hash)
         """,
-        {"step": step_id, "slice": part, "names": list(names), "first": first, "before": before},
+        {"step": step_id, "slice": part, "names": list(names), "before": before},
     )
     return {row["name"]: row["times"] for row in cursor}
 

@@ -4,9 +4,11 @@ How a broken-off or moving list is handled (law 11): a list whose order is appen
 cursor. Any other list is picked up by asking for the last stored page again; if that page, the total and
 the list's own fingerprint are what they were, the read goes on, else the slice starts again. A list that
 moves while it is read is read again from its start, at most three times. What shows it: the total or the
-fingerprint changes, or the row that each page repeats from the one before is another one; where pages
-repeat none, a row comes that was on an earlier page. That costs requests, never truth: rows are upserted,
-and a row that this unit has written counts once.
+fingerprint changes, the row that each page repeats from the one before is another one, or any other row
+comes that was on an earlier page. Nor is a list complete that shows as many rows as it should, but one of
+them twice. Where a fingerprint allows a report's lines to come twice, equal ones are believed when a second
+pass shows them again. That costs requests, never truth: rows are upserted, and a row that comes again
+counts once.
 """
 
 from __future__ import annotations
@@ -17,19 +19,23 @@ from typing import Any
 
 import msgspec
 
-from data_sync.database import Cursor, Database, now, storable
+from data_sync.database import Cursor, Database, now
 from data_sync.engine import completeness
 from data_sync.engine.batch import Source, Stored, store_records
 from data_sync.engine.checkpoint import SliceState, UnitState
+from data_sync.engine.completeness import Scope
 from data_sync.engine.pages import (
     count_before,
     digest_of,
     forget_pages,
+    lines_of,
     names_of,
     number_doubles,
     remember_page,
+    told_apart,
+    without_overlap,
 )
-from data_sync.engine.rejected import NAMELESS, name_of, store_rejected
+from data_sync.engine.rejected import name_of, store_rejected
 from data_sync.engine.tables import TABLES, KindTable
 from data_sync.engine.warnings import DOUBLES, MOVED, unknown_words
 from data_sync.ledger import steps
@@ -57,7 +63,7 @@ class UnitReader:
     """Reads one step with a client and stores what comes, until the unit's end.
 
     :param request: what the step reads, in the network's own days.
-    :param scope: fingerprint of the account's settings, see :func:`completeness.mark_vanished`.
+    :param scope: fingerprint of the account's settings, see :func:`completeness.judge_rows`.
     """
 
     def __init__(
@@ -68,6 +74,7 @@ class UnitReader:
         self.client = client
         self.request = request
         self.scope = scope
+        self._known_scope: Scope | None = None
         self.kind = request.kind
         self.table: KindTable = TABLES[self.kind]
         self.state = UnitState.load(step.checkpoint)
@@ -150,34 +157,33 @@ class UnitReader:
     def _store_page(
         self, part: Slice, page: Page, asked_at: datetime, asked_with: dict[str, Any] | None
     ) -> None:
-        current, names = self.state.current, names_of(page)
+        current, names, number = self.state.current, names_of(page), self.state.current.pages
         with self.db.transaction() as cursor:
-            seen = self._seen_before(cursor, part, page, names)
+            asked = [*names, *lines_of(page)]
+            seen = count_before(cursor, self.step.id, part.key, asked, before=number)
             is_sure = current.is_sure_of(page, self._order)
-            if current.has_moved(page, self._order) or (seen and not page.overlap and not is_sure):
+            fresh = without_overlap(page, seen) if current.repeats_item_of(page) else page
+            items = told_apart(fresh)
+            if current.has_moved(page, self._order) or not (is_sure or seen.keys().isdisjoint(items)):
                 self._chase()
-            again = seen if page.overlap else {}
-            records = [record for record in page.records if storable(record.key) not in again]
-            fresh = number_doubles(records, seen if is_sure and not page.overlap else {})
-            doubles = [new.key for old, new in zip(records, fresh, strict=True) if old.key != new.key]
-            number = current.pages
-            current.take(page, asked_with, asked_at.isoformat(), digest_of(names))
-            source = self._source(asked_at, datetime.fromisoformat(current.since or ""))
-            stored = store_records(cursor, self.table, source, fresh)
-            stored.rejected += [row for row in page.rejected if name_of(row) not in again]
-            store_rejected(cursor, self.kind, source, stored.rejected)
-            remember_page(cursor, self.step.id, part.key, number, [*names, *doubles], current.last_item)
-            warnings = [*page.warnings, *unknown_words(fresh), *([DOUBLES] if doubles else [])]
+            records = number_doubles(fresh.records, seen if is_sure else {})
+            doubles = [new.key for old, new in zip(fresh.records, records, strict=True) if old is not new]
+            # Where a fingerprint says that the list is at rest, a name that comes twice is two items.
+            repeated = 0 if is_sure or page.version else len(items) - len({*items}) - len(doubles)
+            if self._order is not Order.APPEND_STABLE:
+                current.ambiguous |= not seen.keys().isdisjoint(lines_of(fresh))
+            current.take(page, asked_with, asked_at.isoformat(), digest_of(names), max(repeated, 0))
+            source = self._source(asked_at, datetime.fromisoformat(current.since or ""), again=[*seen])
+            stored = store_records(cursor, self.table, source, records)
+            set_aside = [*stored.rejected, *fresh.rejected]
+            store_rejected(cursor, self.kind, source, set_aside)
+            stored.rejected = [
+                row for row in set_aside if is_sure or row.key is None or name_of(row) not in seen
+            ]
+            kept = [*names_of(fresh), *doubles, *lines_of(fresh)]
+            remember_page(cursor, self.step.id, part.key, number, kept, current.last_item)
+            warnings = [*page.warnings, *unknown_words(records), *([DOUBLES] if doubles else [])]
             self._advance(cursor, self._progress_of(page, stored, warnings))
-
-    def _seen_before(self, cursor: Cursor, part: Slice, page: Page, names: Sequence[str]) -> dict[str, int]:
-        """Count which names are on the page before, where pages overlap, else on any earlier one."""
-        pages = self.state.current.pages
-        if page.overlap:
-            return count_before(cursor, self.step.id, part.key, names, first=max(pages - 1, 0), before=pages)
-        # Two rows without a key may be equal to the last byte in a list at rest.
-        keys = [name for name in names if not name.startswith(NAMELESS)]
-        return count_before(cursor, self.step.id, part.key, keys, first=0, before=pages)
 
     def _chase(self) -> None:
         """Have a list that moved read from its start, or take it as it comes when that was tried enough."""
@@ -208,7 +214,7 @@ class UnitReader:
     def _close_slice(self, part: Slice) -> None:
         """Check the count, draw the conclusions of a slice and go on to the next one."""
         current = self.state.current
-        if current.is_miscounted(self._order) and not current.incomplete:
+        if current.is_doubtful(self._order) and not current.incomplete:
             if current.passes < LONGEST_CHASE:
                 self._start_again(part, moved=True)
                 return
@@ -250,9 +256,11 @@ class UnitReader:
         traffic = parts[0].traffic if days else None
         vanished = 0
         if proves:
-            vanished = completeness.mark_vanished(
+            scope = self._known_scope or completeness.scope_of(cursor, self.step.account, self.scope)
+            self._known_scope = scope
+            vanished = completeness.judge_rows(
                 cursor, self.table, source, slices=[part.key for part in parts], days=days, traffic=traffic,
-                started_at=started_at, scope=self.scope,
+                started_at=started_at, scope=scope,
             )  # fmt: skip
         completeness.record_read(
             cursor, self.kind, source, days=days, traffic=traffic, started_at=started_at, ended_at=now(cursor)
@@ -270,7 +278,7 @@ class UnitReader:
             forget_pages(cursor, self.step.id)
             return steps.finish_read(cursor, self.step, is_complete=complete)
 
-    def _source(self, asked_at: datetime, since: datetime) -> Source:
+    def _source(self, asked_at: datetime, since: datetime, again: Sequence[str] = ()) -> Source:
         return Source(
             account=self.step.account,
             network=self.step.network,
@@ -278,6 +286,7 @@ class UnitReader:
             step_id=self.step.id,
             asked_at=asked_at,
             since=since,
+            again=again,
         )
 
     def _advance(self, cursor: Cursor, progress: Progress) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from network_clients.records import Purchase, Record, Status
 
 MOVED = (
-    "The list kept changing while it was read, so rows may be missing, and rows that vanished are not "
-    "marked this time. The next sync of these days reads it again."
+    "The list kept changing while it was read, or kept showing a row twice, so rows may be missing, and "
+    "rows that vanished are not marked this time. The next sync of these days reads it again."
 )
 DOUBLES = (
     "Several rows of one report have the same identity. Each is kept and counts: the second one's key ends "

@@ -91,13 +91,16 @@ class AdmitadClient(NetworkClient):
         return website
 
     def check(self) -> AccessReport:
-        """Buy a new token, since an old one keeps old scopes, and ask for one row of each kind."""
-        self._session.renew()
+        """Ask for one row of each kind, and once more with a new token if a scope is missing.
+
+        A token keeps the scopes that it was bought with, but how many may be live is capped.
+        """
         today = datetime.now(self.zone).date()
         dated = Slice(key="check", start=today, end=today)
         one_row = (("limit", "1"), ("offset", "0"))
         return probe(
-            {(kind,): partial(self._ask, kind, self._filters(kind, dated), one_row) for kind in self._paths}
+            {(kind,): partial(self._ask, kind, self._filters(kind, dated), one_row) for kind in self._paths},
+            renew=self._session.renew,
         )
 
     def pages(self, kind: Kind, part: Slice, cursor: Mapping[str, object] | None = None) -> Iterator[Page]:

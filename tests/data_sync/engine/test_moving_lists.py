@@ -200,3 +200,95 @@ def test_counts_stay_true_when_changed_rows_are_read_twice(db: Database) -> None
 def test_a_row_that_a_list_shows_twice_counts_once(db: Database) -> None:
     listed = actions(1, 2, 3, 4, 1, 5)
     assert counts(read(db, "r1", ScriptedClient(listed, size=3))) == {"read": 5, "inserted": 5}
+
+
+#: A list whose ties change places before one of its pages: before which, and what it is then. The count, and
+#: the row that the page repeats, stay what they were.
+TIES: dict[str, tuple[int, list[int]]] = {
+    "with a row of the page before": (1, [1, 5, 3, 2, 4, 6, 7]),
+    "with a row of an earlier page": (2, [7, 2, 3, 4, 5, 6, 1]),
+    "with the row that is repeated": (1, [1, 2, 4, 3, 5, 6, 7]),
+}
+
+
+@pytest.mark.parametrize(("page", "then"), TIES.values(), ids=TIES.keys())
+def test_ties_that_change_places_lose_no_row_and_mark_none(db: Database, page: int, then: list[int]) -> None:
+    listed = actions(*range(1, 8))
+    read(db, "r0", ScriptedClient(listed))
+    client = ScriptedClient(
+        listed, before=at_page(page, lambda: listed.__setitem__(slice(None), actions(*then)))
+    )
+    row = read(db, "r1", client)
+    assert client.asked[page + 1] == 0, "it is begun again"
+    assert row["is_complete"]
+    assert counts(row) == {"read": 7, "unchanged": 7}
+    assert not any(row["gone"] for row in purchases(db))
+
+
+def test_ties_that_changed_places_between_two_tries_show_as_well(db: Database) -> None:
+    listed = actions(*range(1, 8))
+    client = ScriptedClient(listed)
+    break_off(db, client, at=2)
+    listed[:] = actions(7, 2, 3, 4, 5, 6, 1)
+    row = go_on(db, client)
+    assert client.asked == [3, 5, 0, 3, 5]
+    assert row["is_complete"]
+    assert keys(db) == [str(n) for n in range(1, 8)]
+    assert counts(row) == {"read": 7, "inserted": 7}
+
+
+def test_ties_that_never_rest_are_taken_as_they_come_and_prove_nothing(db: Database) -> None:
+    read(db, "r0", ScriptedClient(actions(*range(1, 6))))
+    listed = actions(*range(1, 6))
+
+    def tie(number: int) -> None:
+        listed[:] = actions(*((1, 5, 3, 2, 4) if number % 2 else (1, 2, 3, 4, 5)))
+
+    client = ScriptedClient(listed, before=tie)
+    row = read(db, "r1", client)
+    assert client.asked == [0, 3] * 3
+    assert (row["status"], row["is_complete"]) == ("completed", False)
+    assert counts(row) == {"read": 4, "unchanged": 4}, "each row counts once, also one that came twice"
+    assert "kept showing a row twice" in row["warnings"][0]
+    assert not any(row["gone"] for row in purchases(db))
+
+
+def test_a_row_that_comes_again_with_other_values_is_stored_and_counts_once(db: Database) -> None:
+    read(db, "r0", ScriptedClient(actions(*range(1, 6))))
+    listed = actions(*range(1, 6))
+
+    def tie(number: int) -> None:
+        changed = action(2, status="approved")
+        listed[:] = [*actions(1, 5, 3), changed, *actions(4)] if number % 2 else actions(*range(1, 6))
+
+    row = read(db, "r1", ScriptedClient(listed, before=tie))
+    assert [found["status"] for found in purchases(db)][1] == "approved"
+    assert counts(row) == {"read": 4, "unchanged": 4}
+    assert not row["is_complete"]
+
+
+@pytest.mark.parametrize("size", [3, 10])
+@pytest.mark.parametrize("for_ever", [False, True])
+def test_one_page_that_shows_a_row_twice_is_a_count_that_does_not_match(
+    db: Database, size: int, for_ever: bool
+) -> None:
+    read(db, "r0", ScriptedClient(actions(*range(1, 6))))
+    listed = actions(1, 2, 3, 4, 4)
+    pages = 1 if size == 10 else 2
+    mend = at_page(pages, lambda: None if for_ever else listed.__setitem__(4, action(5)))
+    client = ScriptedClient(listed, size=size, before=mend)
+    row = read(db, "r1", client)
+    assert len(client.asked) == pages * (3 if for_ever else 2)
+    assert row["is_complete"] is not for_ever
+    found = 4 if for_ever else 5
+    assert counts(row) == {"read": found, "unchanged": found}
+    assert not any(row["gone"] for row in purchases(db))
+
+
+def test_rows_set_aside_are_told_apart_as_well(db: Database) -> None:
+    listed = [*actions(1, 2), action(3, currency=None), *actions(4, 5)]
+    bad = listed[2]
+    client = ScriptedClient(listed, size=2, before=at_page(2, lambda: listed.__setitem__(4, bad)))
+    row = read(db, "r1", client)
+    assert not row["is_complete"], "the last place of the list shows the third row for ever"
+    assert counts(row) == {"read": 4, "inserted": 3, "rejected": 1}

@@ -18,6 +18,7 @@ from tests.network_clients.wire import Reply
 PURCHASES = ReadRequest(Kind.PURCHASES, date(2026, 3, 1), date(2026, 3, 31))
 MakeClient = Callable[..., AdmitadClient]
 TOKEN = Reply(body=b'{"access_token": "t-1", "token_type": "bearer", "expires_in": 604800, "scope": "s"}')
+NEW_TOKEN = Reply(body=TOKEN.body.replace(b"t-1", b"t-2"))
 
 ACTION: dict[str, Any] = {
     "id": 700000001, "action_id": 700000001, "order_id": "A-100", "status": "pending",

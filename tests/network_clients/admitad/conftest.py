@@ -17,8 +17,8 @@ from tests.network_clients.wire import Wire
 def make_client(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> MakeClient:
     monkeypatch.setattr(AdmitadClient, "patience", QUICK)
 
-    def make(**values: str) -> AdmitadClient:
+    def make(tokens: MemoryTokenStore | None = None, **values: str) -> AdmitadClient:
         known = {"host": wire.url, "login": "app-1", "password": "secret-1"} | values
-        return AdmitadClient(Credentials("admitad_default", known), NoLimiter(), MemoryTokenStore())
+        return AdmitadClient(Credentials("admitad_default", known), NoLimiter(), tokens or MemoryTokenStore())
 
     return make

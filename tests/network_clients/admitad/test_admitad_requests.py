@@ -24,8 +24,10 @@ from network_clients.interface import ReadRequest
 from network_clients.records import (
     Kind,
 )
+from network_clients.tokens import MemoryTokenStore
 from tests.network_clients.admitad.account import (
     ACTION,
+    NEW_TOKEN,
     PURCHASES,
     TOKEN,
     MakeClient,
@@ -169,17 +171,86 @@ def test_no_token_is_to_be_had(
         read(make_client(), PURCHASES)
 
 
-def test_the_check_buys_a_new_token_because_an_old_one_keeps_old_scopes(
-    wire: Wire, make_client: MakeClient
-) -> None:
+LISTS = ["/advcampaigns/", "/coupons/", "/statistics/actions/"]
+NO_SCOPE = problem(403, "insufficient_scope", 2)
+
+
+def test_checks_ask_with_the_shared_token_and_buy_none(wire: Wire, make_client: MakeClient) -> None:
     client = make_client()
     wire.script(TOKEN, listing())
-    read(client, PURCHASES)
+    for _ in range(10):
+        client.check()
+    assert [seen.path for seen in wire.seen] == ["/token/", *LISTS * 10]
+    assert all(dict(seen.params)["limit"] == "1" for seen in wire.seen[1:])
+
+
+def test_a_check_that_misses_a_scope_asks_once_more_with_a_new_token(
+    wire: Wire, make_client: MakeClient
+) -> None:
+    store = MemoryTokenStore()
     wire.script(TOKEN, listing())
-    client.check()
-    asked = wire.seen[2:]
-    assert [seen.path for seen in asked] == ["/token/", "/advcampaigns/", "/coupons/", "/statistics/actions/"]
-    assert all(dict(seen.params)["limit"] == "1" for seen in asked[1:])
+    read(make_client(tokens=store), PURCHASES)
+    wire.seen.clear()
+    wire.script(listing(), NO_SCOPE, listing(), NEW_TOKEN, listing())
+    report = make_client(tokens=store).check()
+    assert [seen.path for seen in wire.seen] == [*LISTS, "/token/", *LISTS]
+    assert [seen.headers["Authorization"] for seen in wire.seen[4:]] == ["Bearer t-2"] * 3
+    assert (set(report.readable), report.missing, report.notes) == (set(Kind), {}, ())
+    wire.seen.clear()
+    wire.script(listing())
+    read(make_client(tokens=store), PURCHASES)
+    assert wire.seen[0].headers["Authorization"] == "Bearer t-2", "the new one is shared"
+
+
+def test_a_scope_that_a_new_token_lacks_too_is_missing(wire: Wire, make_client: MakeClient) -> None:
+    wire.script(TOKEN, listing(), NO_SCOPE, listing())
+    report = make_client().check()
+    assert [seen.path for seen in wire.seen] == ["/token/", *LISTS], "a token that is new is not renewed"
+    assert "Tick coupons in its scopes" in report.missing[Kind.COUPONS]
+
+
+def test_a_refused_token_is_renewed_once_by_a_check(wire: Wire, make_client: MakeClient) -> None:
+    store = MemoryTokenStore()
+    wire.script(TOKEN, listing())
+    read(make_client(tokens=store), PURCHASES)
+    wire.seen.clear()
+    wire.script(problem(401, "invalid_token", 0), NEW_TOKEN, listing(), NO_SCOPE, listing())
+    report = make_client(tokens=store).check()
+    assert [seen.path for seen in wire.seen] == ["/advcampaigns/", "/token/", *LISTS]
+    assert list(report.missing) == [Kind.COUPONS]
+
+
+@pytest.mark.parametrize(
+    ("reply", "text"),
+    [
+        (problem(400, "too_many_tokens", 6), "too many are live"),
+        (problem(400, "invalid_scope"), "Tick advcampaigns coupons statistics"),
+    ],
+)
+def test_when_no_new_token_is_to_be_had_a_check_tells_what_the_old_one_can_read(
+    wire: Wire, make_client: MakeClient, reply: Reply, text: str
+) -> None:
+    store = MemoryTokenStore()
+    wire.script(TOKEN, listing())
+    read(make_client(tokens=store), PURCHASES)
+    wire.script(listing(), NO_SCOPE, listing(), reply)
+    report = make_client(tokens=store).check()
+    assert list(report.missing) == [Kind.COUPONS]
+    assert text in report.notes[0]
+    wire.script(NO_SCOPE, NO_SCOPE, NO_SCOPE, reply)
+    with pytest.raises(NetworkError, match=text):
+        make_client(tokens=store).check()
+
+
+def test_a_refusal_that_is_about_no_scope_buys_no_token(wire: Wire, make_client: MakeClient) -> None:
+    store = MemoryTokenStore()
+    wire.script(TOKEN, listing())
+    read(make_client(tokens=store), PURCHASES)
+    wire.seen.clear()
+    wire.script(problem(410, "gone"), listing())
+    report = make_client(tokens=store).check()
+    assert [seen.path for seen in wire.seen] == LISTS
+    assert list(report.missing) == [Kind.CAMPAIGNS]
 
 
 def test_an_ad_space_id_must_be_a_number(make_client: MakeClient) -> None:
