@@ -35,6 +35,10 @@ _DAY = timedelta(days=1)
 _REREADING = (RunKind.SCHEDULED, RunKind.RUN_NOW)
 
 
+class NotOfThisRunError(DataSyncError):
+    """Raised for an account that the schedule has had only before or since: the run has nothing to read."""
+
+
 @dataclass(frozen=True)
 class SyncTask:
     """Which unit of which run a task works on.
@@ -104,6 +108,8 @@ def _take(db: Database, task: SyncTask) -> tuple[StoredRun, Step] | None:
         run = find_run(cursor, task.dag_id, task.run_id, lock=True)
         if run is None:
             raise DataSyncError(f"The run {task.run_id} was never opened. Clear the whole run in Airflow.")
+        if task.account not in {ref.conn_id for ref in run.schedule.networks}:
+            raise NotOfThisRunError(f"The run {task.run_id} started without {task.account}.")
         place = steps.Place(task.dag_id, task.run_id, task.account, task.unit.index)
         if steps.has_ended(cursor, place, task.round):
             return None

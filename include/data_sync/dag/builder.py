@@ -34,7 +34,7 @@ _LABEL = "{{ task.op_kwargs['unit']['label'] }}"
 _PLACEHOLDER = "network"
 
 
-def build_dag(schedule: Schedule) -> DAG:
+def build_dag(schedule: Schedule, also: Sequence[str] = ()) -> DAG:
     """Build the whole DAG of a schedule; the same definition gives the same DAG in every process."""
     with DAG(
         dag_id=dag_id_of(schedule.key),
@@ -52,7 +52,8 @@ def build_dag(schedule: Schedule) -> DAG:
         default_args={"owner": OWNER},
         tags=["data sync", *sorted({ref.network for ref in schedule.networks})],
     ) as dag:
-        _wire([(ref.group_id, ref.conn_id) for ref in schedule.networks])
+        refs = [*schedule.networks, *map(AccountRef.parse, also)]
+        _wire([(ref.group_id, ref.conn_id) for ref in refs])
     return dag
 
 

@@ -50,7 +50,8 @@ def build_all(entries: Sequence[Entry], proofs: Mapping[str, Proof]) -> Built:
     for entry in sorted(entries, key=lambda entry: entry.key):
         known = proofs.get(entry.key)
         try:
-            dag = _build(entry.definition, is_proved=known is not None and known.digest == entry.digest)
+            is_proved = known is not None and known.digest == entry.digest
+            dag = _build(entry.definition, also=entry.also, is_proved=is_proved)
             built.proofs[entry.key] = Proof(entry.digest, entry.definition)
         except Exception as error:
             log.exception("The schedule %s cannot become a DAG; the others are not touched.", entry.key)
@@ -63,11 +64,11 @@ def build_all(entries: Sequence[Entry], proofs: Mapping[str, Proof]) -> Built:
     return built
 
 
-def _build(definition: dict[str, Any], *, is_proved: bool) -> DAG:
+def _build(definition: dict[str, Any], *, also: Sequence[str] = (), is_proved: bool) -> DAG:
     if is_proved:
-        return builder.build_dag(Schedule.from_dict(definition))
+        return builder.build_dag(Schedule.from_dict(definition), also=also)
     with interrupted_after(_LONGEST_BUILD):
-        dag = builder.build_dag(Schedule.from_dict(definition))
+        dag = builder.build_dag(Schedule.from_dict(definition), also=also)
         DagSerialization.to_dict(dag)
     return dag
 

@@ -37,6 +37,8 @@ class Entry(msgspec.Struct, frozen=True):
     definition: dict[str, Any]
     digest: str
     last_good: dict[str, Any] | None = None
+    also: tuple[str, ...] = ()
+    """Accounts that runs in flight still read, though the definition does not name them any more (law 6)."""
 
 
 class Head(msgspec.Struct, frozen=True):

@@ -11,10 +11,13 @@ import hashlib
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from data_sync import catalogue
 from data_sync.accounts import list_accounts, mirror_unknown
@@ -24,6 +27,7 @@ from data_sync.dag import names
 from data_sync.dag.patience import within
 from data_sync.dag.snapshot import Entry, Head, SnapshotFolder, new_generation
 from data_sync.database import Database
+from data_sync.runs.lookup import definitions_in_flight
 from data_sync.schedules.model import Schedule
 from data_sync.schedules.problems import Problem
 from data_sync.schedules.validate import missing_accounts
@@ -206,11 +210,26 @@ def _take_over(content: Content | UnreadableFileError, file: ScheduleFile) -> tu
             # First the number: what is committed in between is read again by the next parse.
             number = revision(cursor)
             stored = catalogue.list_schedules(cursor)
+            flying = definitions_in_flight(cursor)
             accounts = [row["account"] for row in list_accounts(cursor) if row["state"] != "missing"]
     finally:
         db.close()
     problems = [*older, *map(str, (*file.problems, *missing)), *_problems_of_screens(stored)]
-    return Known(tuple(_entries(stored)), tuple(accounts), tuple(problems)), number
+    entries = _with_flights(_entries(stored), flying)
+    return Known(tuple(entries), tuple(accounts), tuple(problems)), number
+
+
+def _with_flights(entries: list[Entry], flying: Mapping[str, list[dict[str, Any]]]) -> list[Entry]:
+    """Keep what runs in flight need: the groups of accounts taken out, and DAGs of deleted schedules."""
+    known = {entry.key: entry for entry in entries}
+    for key, definitions in flying.items():
+        also = sorted({word for definition in definitions for word in definition["networks"]})
+        if key not in known:
+            last = Schedule.from_dict(definitions[-1]).model_copy(update={"active": False})
+            known[key] = _entry(key, YAML, last)
+        if also := [word for word in also if word not in known[key].definition["networks"]]:
+            known[key] = msgspec.structs.replace(known[key], also=tuple(also))
+    return list(known.values())
 
 
 def _problems_of_screens(stored: Iterable[StoredSchedule]) -> list[str]:

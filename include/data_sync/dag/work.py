@@ -11,6 +11,7 @@ from airflow.sdk import AssetAlias, get_current_context, timezone
 from airflow.sdk.exceptions import (
     AirflowFailException,
     AirflowRescheduleException,
+    AirflowSkipException,
     DownstreamTasksSkipped,
 )
 
@@ -38,7 +39,7 @@ from data_sync.runs.request import RunRequest
 from data_sync.schedules.model import Schedule
 from data_sync.schedules.planning import WorkUnit
 from data_sync.schema import require_current_schema
-from data_sync.sync import SyncTask, run_sync
+from data_sync.sync import NotOfThisRunError, SyncTask, run_sync
 from network_clients.errors import WaitTooLongError
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ def sync(account: str, unit: dict[str, Any]) -> None:
         raise AirflowRescheduleException(wait.until) from None
     except RunWaitsError as waits:
         raise _ask_again(waits) from None
+    except NotOfThisRunError as other:
+        raise AirflowSkipException(str(other)) from None
     except (DatabaseError, SecretsUnavailableError):
         # May pass by itself: the retry policy decides.
         raise

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from data_sync.database import Cursor, Database, one
+from data_sync.database import Cursor, Database
 from data_sync.runs import guard
 from data_sync.runs.lookup import StoredRun
 from data_sync.schedules.accounts import AccountRef
@@ -35,7 +35,6 @@ _WHY = {
 }
 _RUN_GONE = "The Airflow run was deleted before this unit had finished."
 _RUN_OVER = "The Airflow run ended before this unit had finished."
-_SCHEDULE_GONE = "The schedule was deleted before this unit had finished; what was read stays."
 _HELD = "held by pause: the DAG is paused, so nothing more of this run starts. Unpause it, and it goes on."
 
 
@@ -77,9 +76,8 @@ def settle(db: Database, run: StoredRun, airflow: AirflowView) -> Settled:
     """Close what has ended, derive every log's status, and close the run when all logs have ended."""
     with db.transaction() as cursor:
         open_steps = _open_steps(cursor, run.id)
-        is_gone = _schedule_is_gone(cursor, run.id)
     # Airflow is asked outside the transaction: its answer may take a while.
-    found = _ask(run, open_steps, airflow, is_gone=is_gone) if open_steps else _Findings()
+    found = _ask(run, open_steps, airflow) if open_steps else _Findings()
     with db.transaction() as cursor:
         cursor.execute("SELECT 1 FROM data_sync.sync_runs WHERE id = %s FOR UPDATE", [run.id])
         for step in open_steps:
@@ -102,18 +100,17 @@ def _close_run(cursor: Cursor, run: int) -> None:
         [run],
     )
     cursor.execute("DELETE FROM data_sync.schedule_leases WHERE sync_run = %s", [run])
-
-
-def _schedule_is_gone(cursor: Cursor, run: int) -> bool:
-    """Tell whether the DAG of a run goes away: Airflow starts nothing more of it, and says nothing either."""
+    # Its DAG need no longer have what only this run had: a group, or itself where its schedule was deleted.
     cursor.execute(
-        "SELECT bool_and(s.deleted_at IS NOT NULL) AS gone FROM data_sync.sync_runs r "
-        "JOIN data_sync.sync_schedules s ON s.key = r.schedule_key "
-        "WHERE r.id = %s AND r.dag_id = 'sync__' || s.key",
+        """
+        UPDATE data_sync.catalogue_state SET revision = revision + 1 WHERE EXISTS (
+            SELECT 1 FROM data_sync.sync_runs r
+            LEFT JOIN data_sync.sync_schedules s ON s.key = r.schedule_key AND s.deleted_at IS NULL
+            WHERE r.id = %s AND r.dag_id = 'sync__' || r.schedule_key
+              AND s.definition -> 'networks' IS DISTINCT FROM r.definition -> 'networks')
+        """,
         [run],
     )
-    # A key that was never in the catalogue, or is in it under another source, is not gone.
-    return bool(one(cursor.fetchone())["gone"])
 
 
 def _show_held(cursor: Cursor, run: int, accounts: set[str]) -> None:
@@ -136,9 +133,7 @@ def _open_steps(cursor: Cursor, run: int) -> list[dict[str, Any]]:
     ).fetchall()
 
 
-def _ask(
-    run: StoredRun, open_steps: list[dict[str, Any]], airflow: AirflowView, *, is_gone: bool
-) -> _Findings:
+def _ask(run: StoredRun, open_steps: list[dict[str, Any]], airflow: AirflowView) -> _Findings:
     found = _Findings()
     state = airflow.run_state(run.dag_id, run.run_id)
     if state is None:
@@ -156,8 +151,6 @@ def _ask(
             found.verdicts[step["id"]] = ("failed", _RUN_OVER)
         elif now in _MOVING_TASK:
             moving.add(step["account"])
-        elif is_gone:
-            found.verdicts[step["id"]] = ("cancelled", _SCHEDULE_GONE)
     left = {step["account"] for step in open_steps if step["id"] not in found.verdicts} - moving
     if left and airflow.is_paused(run.dag_id):
         found.held = left

@@ -143,7 +143,9 @@ def _services() -> dict[tuple[str, str], str]:
 
 def _database(postgres: EmbeddedPostgres) -> dict[tuple[str, str], str]:
     return {
-        ("database", "sql_alchemy_conn"): postgres.url(AIRFLOW_DATABASE, "postgresql+psycopg"),
+        # Not psycopg 3: Airflow 3.3 tells a lock that is held by somebody else from an error by an attribute
+        # that only psycopg2's exceptions have, and its scheduler ends when a pool is edited at that moment.
+        ("database", "sql_alchemy_conn"): postgres.url(AIRFLOW_DATABASE, "postgresql+psycopg2"),
         ("database", "sql_alchemy_conn_async"): postgres.url(AIRFLOW_DATABASE, "postgresql+asyncpg"),
         # The set-up migrates before anything else starts: each service need not check again.
         ("database", "check_migrations"): "False",

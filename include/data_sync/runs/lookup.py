@@ -65,6 +65,15 @@ def rename_run(cursor: Cursor, run: StoredRun) -> None:
     )
 
 
+def definitions_in_flight(cursor: Cursor) -> dict[str, list[dict[str, Any]]]:
+    """Return what the open runs of each schedule's DAG started with, by key, oldest first."""
+    cursor.execute(
+        "SELECT schedule_key, jsonb_agg(definition ORDER BY id) AS definitions FROM data_sync.sync_runs "
+        "WHERE state = 'open' AND dag_id = 'sync__' || schedule_key GROUP BY schedule_key"
+    )
+    return {row["schedule_key"]: row["definitions"] for row in cursor}
+
+
 def open_runs(cursor: Cursor) -> list[StoredRun]:
     """Return every run that is not settled yet, oldest first."""
     cursor.execute(_SELECT + "WHERE state = 'open' ORDER BY id")

@@ -197,7 +197,7 @@ def entries(*keys: str) -> list[Entry]:
 def test_a_schedule_that_takes_too_long_costs_no_other_its_dag(monkeypatch: pytest.MonkeyPatch) -> None:
     build = builder.build_dag
 
-    def slow(schedule: Schedule) -> DAG:
+    def slow(schedule: Schedule, also: tuple[str, ...] = ()) -> DAG:
         while schedule.key == "two":
             pass
         return build(schedule)
@@ -221,7 +221,7 @@ def test_a_schedule_that_airflow_cannot_serialize_keeps_the_form_before(
     changed = [Entry(e.key, e.source, e.definition | {"interval": "2h"}, "changed") for e in entries("two")]
     build = builder.build_dag
 
-    def unserializable(schedule: Schedule) -> DAG:
+    def unserializable(schedule: Schedule, also: tuple[str, ...] = ()) -> DAG:
         dag = build(schedule)
         if schedule.interval == "2h":
             dag.timetable = UnknownTimetable("0 0 * * *", timezone="UTC")

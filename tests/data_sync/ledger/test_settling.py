@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 
@@ -303,23 +304,32 @@ def test_a_paused_run_whose_units_have_all_ended_is_settled(db: Database) -> Non
     assert (settled.is_closed, settled.statuses) == (True, {ACCOUNT: "completed"})
 
 
-def test_deleting_a_schedule_ends_what_it_had_queued_and_nothing_that_runs(db: Database) -> None:
-    request = make_request("r1", THREE, schedule_key="daily")
-    run = open_run(db, request).id
+def catalogue_revision(db: Database) -> int:
+    return int(rows(db, "SELECT revision FROM data_sync.catalogue_state")[0]["revision"])
+
+
+@pytest.mark.parametrize(
+    ("networks", "deleted", "changes"),
+    [(["admitad"], False, False), (["admitad", "admitad:shop2"], False, True), (["admitad"], True, True)],
+)
+def test_the_end_of_a_run_lets_its_dag_lose_what_only_that_run_had(
+    db: Database, networks: list[str], deleted: bool, changes: bool
+) -> None:
+    schedule = make_schedule(interval="1d")
+    open_run(db, make_request("r1", schedule, schedule_key="daily"))
+    stored = make_schedule(interval="1d", networks=networks)
     with db.transaction() as cursor:
         cursor.execute(
             "INSERT INTO data_sync.sync_schedules (key, source, name, definition, definition_hash, "
-            "deleted_at) VALUES ('daily', 'yaml', 'Daily', '{}', '', clock_timestamp())"
+            "deleted_at) VALUES ('daily', 'yaml', 'Daily', %s::jsonb, '', "
+            "CASE WHEN %s THEN clock_timestamp() END)",
+            [json.dumps(stored.to_dict()), deleted],
         )
-    claim(db, "r1", 0)
-    assert not settle_run(db, "r1", Airflow("running", admitad__sync_0="running")).is_closed
-    assert statuses(db, run) == ["processing", "cancelled", "cancelled"]
-    with db.transaction() as cursor:
-        cursor.execute("UPDATE data_sync.sync_log_steps SET status = 'completed' WHERE unit_index = 0")
-    settled = settle_run(db, "r1", Airflow("running"))
-    assert (settled.is_closed, settled.statuses) == (True, {ACCOUNT: "cancelled"})
-    assert "The schedule was deleted" in log(db)["reason"]
-    assert rows(db, "SELECT * FROM data_sync.schedule_leases") == []
+    before = catalogue_revision(db)
+    assert not settle_run(db, "r1", Airflow("running")).is_closed
+    assert catalogue_revision(db) == before
+    assert settle_run(db, "r1", Airflow("failed")).is_closed
+    assert (catalogue_revision(db) > before) == changes
 
 
 def test_a_unit_that_is_cleared_while_its_run_is_settled_is_not_lost(
