@@ -4,7 +4,12 @@
 
     DataSyncError
     ├── ConfigError          a setting, a schedule or a command is wrong; the message says what to write
+    │   ├── ScheduleMissingError   there is no schedule of that key
+    │   ├── ScheduleExistsError    the key is taken by another schedule of the screens
+    │   ├── ScheduleReadOnlyError  the schedule is kept in ``schedules.yaml`` and changed there only
+    │   └── ScheduleChangedError   somebody else has changed the schedule since it was looked at
     ├── DatabaseError        the database ``data_sync`` cannot be reached or is behind its migrations
+    ├── AirflowUnreachableError  Airflow's metadata database cannot be reached from this process
     ├── AccountRefusedError  an account cannot be used: wrong connection type, or not by this author
     │   └── AccountMissingError  there is no Airflow connection of that id
     ├── SecretsUnavailableError  a secrets backend does not answer, so nobody knows whether one exists
@@ -24,8 +29,28 @@ class ConfigError(DataSyncError):
     """Raised when a setting, a schedule or the words of a command are wrong."""
 
 
+class ScheduleMissingError(ConfigError):
+    """Raised when there is no schedule of a key, or it has been deleted."""
+
+
+class ScheduleExistsError(ConfigError):
+    """Raised when a schedule is to be made whose key another one of the screens has."""
+
+
+class ScheduleReadOnlyError(ConfigError):
+    """Raised when a schedule that is kept in ``schedules.yaml`` is to be changed anywhere else."""
+
+
+class ScheduleChangedError(ConfigError):
+    """Raised when a schedule is to be changed from an older revision than the one that it has."""
+
+
 class DatabaseError(DataSyncError):
     """Raised when the database ``data_sync`` cannot be reached, or its tables are not up to date."""
+
+
+class AirflowUnreachableError(DataSyncError):
+    """Raised where Airflow's metadata database cannot be reached: in tasks, and on machines without it."""
 
 
 class AccountRefusedError(DataSyncError):

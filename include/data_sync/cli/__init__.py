@@ -8,7 +8,7 @@ import click
 import psycopg
 
 from data_sync import __version__
-from data_sync.cli import accounts, looking, schedules, setup, starting
+from data_sync.cli import accounts, exchange, looking, schedules, setup, starting
 from data_sync.errors import DataSyncError
 
 
@@ -23,6 +23,10 @@ for command in (
     setup.sandbox,
     schedules.validate,
     schedules.schedules,
+    exchange.diff,
+    exchange.export,
+    exchange.import_,
+    exchange.reparse,
     looking.logs,
     looking.totals,
     accounts.accounts,

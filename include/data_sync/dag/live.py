@@ -1,0 +1,140 @@
+"""Schedules as screens and API change them: stored, shown by Airflow within seconds, paused and unpaused.
+
+Works where Airflow's metadata database can be reached. Airflow's pause switch is the on/off switch (law 2):
+a schedule that is only changed keeps it, one that is made again after a deletion is unpaused.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from data_sync import catalogue
+from data_sync.catalogue import StoredSchedule, editing, exchange
+from data_sync.dag import people, reparse
+from data_sync.dag.names import dag_id_of
+from data_sync.database import Database
+from data_sync.errors import AirflowUnreachableError, ConfigError, DataSyncError, ScheduleMissingError
+from data_sync.schedules.model import Schedule
+
+log = logging.getLogger(__name__)
+
+
+def create(db: Database, schedule: Schedule, *, owner: str, trusted: bool) -> StoredSchedule:
+    """Make a schedule and have its DAG built; nothing is stored when Airflow cannot be reached.
+
+    :raises DataSyncError: as :func:`data_sync.catalogue.editing.create` and :func:`reparse.metadata` do.
+    """
+    # Airflow's part is committed first: a schedule that is stored must not stay paused by its predecessor.
+    with db.transaction() as cursor, reparse.metadata() as session:
+        made = editing.create(cursor, schedule, owner=owner, trusted=trusted)
+        _set_paused(session, schedule.key, False, by=owner)
+    _show([schedule.key])
+    return made
+
+
+def change(db: Database, schedule: Schedule, *, revision: int, trusted: bool) -> StoredSchedule:
+    """Give a schedule another definition and have its DAG built; paused or not, it stays as it is.
+
+    :raises DataSyncError: as :func:`data_sync.catalogue.editing.change` does.
+    """
+    with db.transaction() as cursor:
+        made = editing.change(cursor, schedule, revision=revision, trusted=trusted)
+    _show([schedule.key])
+    return made
+
+
+def delete(db: Database, key: str, *, revision: int | None = None) -> None:
+    """Delete a schedule; Airflow takes its DAG for gone within two minutes. Rows and logs stay.
+
+    :raises DataSyncError: as :func:`data_sync.catalogue.editing.delete` does.
+    """
+    with db.transaction() as cursor:
+        editing.delete(cursor, key, revision=revision)
+    _show([key])
+
+
+def pause(db: Database, key: str, *, by: str) -> None:
+    """Let a schedule, of whichever source, start no more runs by itself.
+
+    :param by: who did it, for Airflow's audit log.
+    :raises ScheduleMissingError: when there is no such schedule.
+    :raises ConfigError: when its DAG has not been built yet.
+    :raises AirflowUnreachableError: where the metadata database cannot be reached.
+    """
+    _switch(db, key, True, by=by)
+
+
+def unpause(db: Database, key: str, *, by: str) -> None:
+    """Let a schedule run again; see :func:`pause`."""
+    _switch(db, key, False, by=by)
+
+
+@dataclass(frozen=True)
+class TakenOver:
+    """What has become of schedules that were taken over.
+
+    :param done: ``created``, ``changed`` or ``unchanged`` by key.
+    :param note: a sentence for people when Airflow could not be told.
+    """
+
+    done: Mapping[str, str]
+    note: str | None
+
+
+def take_over(db: Database, schedules: Iterable[Schedule], *, owner: str) -> TakenOver:
+    """Make schedules of the screens of these: all or none; nothing is deleted.
+
+    :raises ConfigError: naming every schedule that cannot be taken over.
+    """
+    note = None
+    with db.transaction() as cursor:
+        done = exchange.take_over(cursor, schedules, owner=owner, is_trusted=people.is_trusted)
+        try:
+            with reparse.metadata() as session:
+                for key in (key for key, what in done.items() if what == exchange.CREATED):
+                    _set_paused(session, key, False, by=owner)
+        except AirflowUnreachableError as error:
+            note = f"{error} A schedule that was paused when it was deleted stays paused: unpause it there."
+    edited = [key for key, what in done.items() if what != exchange.UNCHANGED]
+    if edited and note is None:
+        note = _show(edited)
+    return TakenOver(done, note if edited else None)
+
+
+def _switch(db: Database, key: str, paused: bool, *, by: str) -> None:
+    with db.transaction() as cursor:
+        if catalogue.find(cursor, key) is None:
+            raise ScheduleMissingError(f"There is no schedule {key!r}. `data-sync schedules` lists the keys.")
+    with reparse.metadata() as session:
+        if not _set_paused(session, key, paused, by=by):
+            raise ConfigError(f"Airflow has not built the DAG of {key} yet: try again in a few seconds.")
+
+
+def _set_paused(session: Any, key: str, paused: bool, *, by: str) -> bool:
+    """Turn Airflow's switch, and note in its audit log that it was turned; tell whether there is one."""
+    from airflow.models.dag import DagModel
+    from airflow.models.log import Log
+    from sqlalchemy import select
+
+    found = session.scalar(select(DagModel).where(DagModel.dag_id == dag_id_of(key)).with_for_update())
+    if found is None:
+        return False
+    if found.is_paused != paused:
+        found.is_paused = paused
+        # As Airflow's own route does it.
+        session.add(Log("patch_dag", owner=by, dag_id=found.dag_id, extra=json.dumps({"is_paused": paused})))
+    return True
+
+
+def _show(keys: Collection[str]) -> str | None:
+    """Have the DAGs built now. What is stored is stored: a failure is a sentence, and no more."""
+    try:
+        reparse.request_twice(keys)
+    except DataSyncError as error:
+        log.warning("%s", error)
+        return str(error)
+    return None

@@ -1,0 +1,90 @@
+"""A key in git and on the screens at once: the file counts, the clash is shown, and nothing is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from data_sync import catalogue
+from data_sync.catalogue import StoredSchedule, editing
+from data_sync.dag.source import PROCESSOR_MARK, Source
+from data_sync.database import Database
+from data_sync.errors import ScheduleReadOnlyError
+from data_sync.schedules.model import Schedule
+from tests.data_sync.catalogue.drawn import schedule
+
+THEIRS = "  shared: {name: Of the file, networks: [admitad], interval: 1h, date_range: today}\n"
+OTHER = "  other: {networks: [admitad], interval: 1d, date_range: today}\n"
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: str) -> Source:
+    """What a parse of the dag-processor reads, with a folder of its own for its snapshots."""
+    monkeypatch.setenv(PROCESSOR_MARK, "1")
+    monkeypatch.setenv("AIRFLOW__DATA_SYNC__STATE_FOLDER", str(tmp_path / "state"))
+    (tmp_path / "config").mkdir()
+    (tmp_path / "dags").mkdir()
+    write(tmp_path / "config" / "schedules.yaml", OTHER)
+    return Source(str(tmp_path / "dags" / "quick_sync.py"))
+
+
+def write(path: Path, entries: str) -> None:
+    path.write_text(f"schedules:\n{entries}")
+
+
+def built(source: Source) -> dict[str, Schedule]:
+    """The schedules that become DAGs now."""
+    entries = [entry for number in range(16) for entry in source.shard(number)]
+    return {entry.key: Schedule.from_dict(entry.definition) for entry in entries}
+
+
+def in_force(db: Database, key: str) -> StoredSchedule:
+    with db.transaction() as cursor:
+        found = catalogue.find(cursor, key)
+    assert found is not None
+    return found
+
+
+def test_the_file_wins_the_clash_is_shown_and_the_other_comes_back(db: Database, source: Source) -> None:
+    with db.transaction() as cursor:
+        editing.create(cursor, schedule("shared", name="Of the screens"), owner="anna", trusted=True)
+    assert built(source)["shared"].name == "Of the screens"
+    assert source.problems() == []
+
+    write(source.path, OTHER + THEIRS)
+    assert built(source)["shared"].name == "Of the file"
+    assert (in_force(db, "shared").source, in_force(db, "shared").owner) == ("yaml", None)
+    (shown,) = source.problems()
+    assert shown.startswith("schedule shared: config/schedules.yaml and the screens both have")
+
+    write(source.path, OTHER)
+    back = in_force(db, "shared") if built(source) else None
+    assert back is not None
+    assert (back.source, back.owner, back.problems, back.revision) == ("postgres", "anna", [], 1)
+    assert built(source)["shared"] == schedule("shared", name="Of the screens")
+    assert source.problems() == []
+
+
+def test_the_one_that_is_overruled_can_be_deleted_and_not_changed(db: Database, source: Source) -> None:
+    with db.transaction() as cursor:
+        editing.create(cursor, schedule("shared"), owner="anna", trusted=True)
+    write(source.path, THEIRS)
+    assert len(source.problems()) == 1
+    with pytest.raises(ScheduleReadOnlyError), db.transaction() as cursor:
+        editing.change(cursor, schedule("shared", interval="2h"), revision=1, trusted=True)
+    with db.transaction() as cursor:
+        editing.delete(cursor, "shared")
+    assert source.problems() == []
+    assert built(source)["shared"].name == "Of the file"
+
+
+def test_edits_of_both_sources_in_one_moment_are_all_whole(db: Database, source: Source) -> None:
+    built(source)
+    for number in range(1, 4):
+        with db.transaction() as cursor:
+            editing.create(cursor, schedule(f"mine{number}"), owner="anna", trusted=True)
+        write(source.path, OTHER.replace("1d", f"{['1h', '2h', '6h'][number - 1]}"))
+        now = built(source)
+        assert set(now) == {"other", *(f"mine{n}" for n in range(1, number + 1))}
+        assert now["other"].interval == ["1h", "2h", "6h"][number - 1]

@@ -1,0 +1,326 @@
+"""Airflow is told of a changed schedule at once, in its own metadata database: here a real one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+from psycopg.rows import dict_row
+
+from data_sync import catalogue
+from data_sync.catalogue import editing
+from data_sync.cli import cli
+from data_sync.dag import live, reparse
+from data_sync.dag.names import SHARDS, dag_id_of, shard_of
+from data_sync.database import Database
+from data_sync.errors import (
+    AccountRefusedError,
+    AirflowUnreachableError,
+    ConfigError,
+    ScheduleChangedError,
+    ScheduleExistsError,
+    ScheduleMissingError,
+    ScheduleReadOnlyError,
+)
+from data_sync.local.postgres import EmbeddedPostgres
+from tests.data_sync.catalogue.drawn import revision, schedule
+
+BUNDLE = "publisher"
+
+
+class Metadata:
+    """Airflow's database, looked at from outside."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
+        with psycopg.connect(self.url, row_factory=dict_row) as connection:
+            cursor = connection.execute(statement, values)
+            return cursor.fetchall() if cursor.description else []
+
+    def know(self, dag_id: str, file: str, *, is_paused: bool = False, is_stale: bool = False) -> None:
+        """Let Airflow know a DAG, as after a parse."""
+        from airflow.models.dag import DagModel
+        from airflow.models.dagbundle import DagBundleModel
+        from airflow.utils.session import create_session
+
+        with create_session(scoped=False) as session:
+            session.merge(DagBundleModel(name=BUNDLE))
+            session.flush()
+            place = {"bundle_name": BUNDLE, "relative_fileloc": file}
+            session.add(DagModel(dag_id=dag_id, **place, is_paused=is_paused, is_stale=is_stale))
+
+    def requests(self) -> list[str]:
+        """The files that the dag-processor is asked for."""
+        found = self.rows("SELECT bundle_name, relative_fileloc AS file FROM dag_priority_parsing_request")
+        assert {row["bundle_name"] for row in found} <= {BUNDLE}
+        return sorted(row["file"] for row in found)
+
+    def is_paused(self, key: str) -> bool:
+        found = self.rows("SELECT is_paused FROM dag WHERE dag_id = %s", dag_id_of(key))
+        return bool(found[0]["is_paused"])
+
+    def audit(self) -> list[tuple[str, str, str]]:
+        found = self.rows("SELECT dag_id, owner, extra FROM log WHERE event = 'patch_dag' ORDER BY id")
+        return [(row["dag_id"], row["owner"], row["extra"]) for row in found]
+
+
+@pytest.fixture(scope="module")
+def tables(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """The address of a database with Airflow's own tables, which this process takes for Airflow's."""
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as admin:
+        admin.execute("CREATE DATABASE metadata")
+    with pytest.MonkeyPatch.context() as patch:
+        address = postgres.url("metadata", "postgresql+psycopg")
+        patch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", address)
+        from airflow import settings
+        from airflow.models.base import Base
+        from airflow.utils import db as airflow_db
+
+        settings.configure_vars()
+        settings.configure_orm()
+        airflow_db.import_all_models()
+        Base.metadata.create_all(settings.engine)
+        yield postgres.url("metadata")
+        settings.dispose_orm(do_log=False)
+    settings.configure_vars()
+    settings.configure_orm()
+
+
+@pytest.fixture
+def metadata(tables: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Metadata]:
+    """Airflow's database as after the first parse of our files; the second request comes at once."""
+    found = Metadata(tables)
+    found.know("quick_sync", "quick_sync.py")
+    found.know("data_sync_upkeep", "data_sync_upkeep.py")
+    yield found
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.cancel()
+            thread.join()
+    found.rows("TRUNCATE dag, dag_bundle, dag_priority_parsing_request, log CASCADE")
+
+
+def file_of(key: str) -> str:
+    return f"shards/shard_{shard_of(key):02}.py"
+
+
+# Which files are asked for.
+
+
+def test_all_files_of_schedules_are_asked_for(metadata: Metadata) -> None:
+    files = reparse.request()
+    assert files == metadata.requests()
+    assert len(files) == SHARDS + 2
+    assert {"quick_sync.py", "data_sync_problems.py", "shards/shard_00.py", "shards/shard_15.py"} < set(files)
+
+
+def test_the_files_of_given_schedules_are_asked_for_once_each(metadata: Metadata) -> None:
+    keys = ["a", "b", "a", "not-there-any-more"]
+    assert reparse.request(keys) == sorted({file_of(key) for key in keys}) == metadata.requests()
+
+
+def test_asking_again_is_asking_once(metadata: Metadata) -> None:
+    for _ in range(3):
+        reparse.request(["a"])
+    assert metadata.requests() == [file_of("a")]
+
+
+def test_many_may_ask_at_once(metadata: Metadata) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: reparse.request(), range(12)))
+    assert [files == answers[0] for files in answers] == [True] * 12
+    assert metadata.requests() == answers[0]
+
+
+def test_a_request_that_airflow_drops_is_made_again(
+    metadata: Metadata, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reparse, "_AGAIN_SECONDS", 0.2)
+    reparse.request_twice(["a"])
+    metadata.rows("DELETE FROM dag_priority_parsing_request")
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.join()
+    assert metadata.requests() == [file_of("a")]
+
+
+def test_the_shards_lie_beside_quick_sync_wherever_that_is(metadata: Metadata) -> None:
+    metadata.rows("UPDATE dag SET relative_fileloc = 'team/dags/' || relative_fileloc")
+    assert reparse.request(["a"]) == [f"team/dags/{file_of('a')}"]
+
+
+def test_a_dag_that_has_moved_counts_where_it_is_now(metadata: Metadata) -> None:
+    metadata.rows(
+        "UPDATE dag SET is_stale = true, relative_fileloc = 'old/quick_sync.py' WHERE dag_id = 'quick_sync'"
+    )
+    assert reparse.request(["a"]) == [file_of("a")]
+
+
+def test_before_the_first_parse_a_sentence_says_what_to_wait_for(metadata: Metadata) -> None:
+    metadata.rows("DELETE FROM dag")
+    with pytest.raises(ConfigError, match="wait until the dag-processor has read"):
+        reparse.request()
+
+
+def test_the_command_names_the_files(metadata: Metadata) -> None:
+    told = CliRunner().invoke(cli, ["reparse", "a"])
+    assert (told.exit_code, told.output) == (0, f"The dag-processor reads {file_of('a')} now.\n")
+    assert metadata.requests() == [file_of("a")]
+    assert CliRunner().invoke(cli, ["reparse"]).exit_code == 0
+    assert len(metadata.requests()) == SHARDS + 2
+
+
+# Where it cannot be reached.
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("sqlite:////nowhere/airflow.db", "names none"),
+        ("airflow-db-not-allowed:///", "names none"),
+    ],
+)
+def test_where_there_is_no_metadata_database_a_sentence_says_so(
+    monkeypatch: pytest.MonkeyPatch, address: str, reason: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", address)
+    with pytest.raises(AirflowUnreachableError, match=reason):
+        reparse.request()
+
+
+def test_a_metadata_database_without_tables_is_told(metadata: Metadata) -> None:
+    metadata.rows("ALTER TABLE dag RENAME TO dag_elsewhere")
+    try:
+        with pytest.raises(AirflowUnreachableError, match="cannot be reached from here"):
+            reparse.request()
+    finally:
+        metadata.rows("ALTER TABLE dag_elsewhere RENAME TO dag")
+
+
+def test_a_schedule_is_not_made_where_airflow_cannot_be_told(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "sqlite://")
+    before = revision(db)
+    with pytest.raises(AirflowUnreachableError):
+        live.create(db, schedule("mine"), owner="anna", trusted=True)
+    assert revision(db) == before
+
+
+def test_a_change_is_stored_all_the_same_where_airflow_cannot_be_told(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with db.transaction() as cursor:
+        editing.create(cursor, schedule("mine"), owner="anna", trusted=True)
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "sqlite://")
+    assert live.change(db, schedule("mine", interval="1h"), revision=1, trusted=True).revision == 2
+    live.delete(db, "mine", revision=2)
+    with db.transaction() as cursor:
+        assert catalogue.find(cursor, "mine") is None
+
+
+# What screens and API do.
+
+
+def test_every_edit_is_stored_and_its_file_is_asked_for(metadata: Metadata, db: Database) -> None:
+    def asked() -> list[str]:
+        found = metadata.requests()
+        metadata.rows("DELETE FROM dag_priority_parsing_request")
+        return found
+
+    made = live.create(db, schedule("mine"), owner="anna", trusted=True)
+    assert asked() == [file_of("mine")]
+    changed = live.change(db, schedule("mine", interval="1h"), revision=made.revision, trusted=True)
+    assert asked() == [file_of("mine")]
+    assert changed.definition["interval"] == "1h"
+    live.delete(db, "mine", revision=changed.revision)
+    assert asked() == [file_of("mine")]
+
+
+def test_what_is_refused_tells_airflow_nothing(metadata: Metadata, db: Database) -> None:
+    metadata.know("sync__taken", file_of("taken"), is_paused=True)
+    with db.transaction() as cursor:
+        editing.create(cursor, schedule("taken"), owner="anna", trusted=True)
+    with pytest.raises(ScheduleExistsError):
+        live.create(db, schedule("taken"), owner="anna", trusted=True)
+    with pytest.raises(AccountRefusedError):
+        live.create(db, schedule("other"), owner="anna", trusted=False)
+    with pytest.raises(ScheduleChangedError):
+        live.change(db, schedule("taken"), revision=7, trusted=True)
+    with pytest.raises(ScheduleMissingError):
+        live.delete(db, "other")
+    assert metadata.is_paused("taken")
+    assert (metadata.requests(), metadata.audit()) == ([], [])
+
+
+def test_pausing_is_airflows_own_switch_and_stands_in_its_audit_log(metadata: Metadata, db: Database) -> None:
+    live.create(db, schedule("mine"), owner="anna", trusted=True)
+    metadata.know("sync__mine", file_of("mine"))
+    live.pause(db, "mine", by="anna")
+    live.pause(db, "mine", by="omar")
+    assert metadata.is_paused("mine")
+    live.unpause(db, "mine", by="omar")
+    assert not metadata.is_paused("mine")
+    assert metadata.audit() == [
+        ("sync__mine", "anna", '{"is_paused": true}'),
+        ("sync__mine", "omar", '{"is_paused": false}'),
+    ]
+
+
+def test_a_schedule_of_the_file_can_be_paused_and_not_changed(metadata: Metadata, db: Database) -> None:
+    catalogue.mirror_yaml(
+        db, {"theirs": (schedule("theirs"), 2)}, {}, content_hash="1", revision=1, problems=[]
+    )
+    metadata.know("sync__theirs", file_of("theirs"))
+    live.pause(db, "theirs", by="anna")
+    assert metadata.is_paused("theirs")
+    with pytest.raises(ScheduleReadOnlyError):
+        live.change(db, schedule("theirs", interval="1h"), revision=1, trusted=True)
+
+
+def test_a_paused_schedule_that_is_only_changed_stays_paused(metadata: Metadata, db: Database) -> None:
+    live.create(db, schedule("mine"), owner="anna", trusted=True)
+    metadata.know("sync__mine", file_of("mine"), is_paused=True)
+    live.change(db, schedule("mine", interval="1h"), revision=1, trusted=True)
+    assert metadata.is_paused("mine")
+
+
+def test_a_deleted_key_that_is_made_again_is_not_paused_by_its_past(metadata: Metadata, db: Database) -> None:
+    live.create(db, schedule("mine"), owner="anna", trusted=True)
+    metadata.know("sync__mine", file_of("mine"), is_paused=True)
+    live.delete(db, "mine")
+    assert metadata.is_paused("mine"), "a DAG that goes keeps its switch"
+    live.create(db, schedule("mine"), owner="omar", trusted=True)
+    assert not metadata.is_paused("mine")
+    assert metadata.audit() == [("sync__mine", "omar", '{"is_paused": false}')]
+
+
+def test_a_schedule_without_a_dag_cannot_be_paused_yet(metadata: Metadata, db: Database) -> None:
+    with pytest.raises(ScheduleMissingError):
+        live.pause(db, "mine", by="anna")
+    live.create(db, schedule("mine"), owner="anna", trusted=True)
+    with pytest.raises(ConfigError, match="try again in a few seconds"):
+        live.pause(db, "mine", by="anna")
+
+
+def test_schedules_that_are_taken_over_are_shown_and_those_made_again_unpaused(
+    metadata: Metadata, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__DATA_SYNC__ADMINS", "anna")
+    kept, made, old = (schedule(key) for key in ("kept", "made", "old"))
+    live.take_over(db, [kept, old], owner="anna")
+    for key in ("kept", "made", "old"):
+        metadata.know(f"sync__{key}", file_of(key), is_paused=True)
+    live.delete(db, "old")
+    metadata.rows("DELETE FROM dag_priority_parsing_request")
+    taken = live.take_over(db, [kept, made, old], owner="anna")
+    assert taken == live.TakenOver({"kept": "unchanged", "made": "created", "old": "created"}, None)
+    assert metadata.requests() == sorted({file_of("made"), file_of("old")})
+    assert [metadata.is_paused(key) for key in ("kept", "made", "old")] == [True, False, False]
