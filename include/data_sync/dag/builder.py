@@ -2,13 +2,17 @@
 
 A full parse builds the DAG from its definition. A worker builds only the skeleton that its one task
 needs, from ids alone, so a task's start costs the same however many schedules there are (law 6).
+
+Thousands of DAGs are built of the same three functions: what Airflow learns about a function by looking
+at its signature and annotations is learned once per process, and each DAG gets its own operators of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import pendulum
 from airflow.sdk import DAG, AssetAlias, TaskGroup, task
@@ -19,7 +23,9 @@ from data_sync.dag.names import CLOSE_RUN, OPEN_RUN, SYNC, dag_id_of
 from data_sync.dag.retry import FIRST_DELAY, RETRIES, SyncRetryPolicy
 from data_sync.dag.timetables import timetable_of
 from data_sync.schedules.accounts import AccountRef
-from data_sync.schedules.model import Schedule
+
+if TYPE_CHECKING:
+    from data_sync.schedules.model import Schedule
 
 #: Shown by Airflow as the owner of our DAGs.
 OWNER = "data sync"
@@ -69,49 +75,65 @@ def build_skeleton(dag_id: str, task_id: str | None) -> DAG:
 def _wire(groups: Sequence[tuple[str, str]]) -> None:
     units = open_run_task()
     close = close_run_task()
-    for group, account in groups:
-        units >> sync_group(group, account, units) >> close
+    made = [sync_group(group, account, units) for group, account in groups]
+    # All groups at once: Airflow checks for each call that both ends are of one DAG, which takes long.
+    units >> made
+    made >> close
 
 
 def open_run_task() -> Any:
     """Make the task whose result every sync task is mapped over."""
+    return _open_run()()
+
+
+def close_run_task() -> Any:
+    """Make the task that settles the run: it runs after anything and never decides the run's state."""
+    return _close_run()().as_teardown()
+
+
+def sync_group(group: str, account: str, units: Any) -> TaskGroup:
+    """Make the group of one account: its sync task, mapped over the run's units, in its network's pool."""
+    with TaskGroup(group_id=group) as made:
+        _sync(group, account).expand(unit=units)
+    return made
+
+
+@cache
+def _open_run() -> Any:
     return task(
         task_id=OPEN_RUN,
         retries=RETRIES,
         retry_policy=SyncRetryPolicy(),
         retry_delay=FIRST_DELAY,
         execution_timeout=_OPEN_TIMEOUT,
-    )(tasks.open_run)()
+    )(tasks.open_run)
 
 
-def close_run_task() -> Any:
-    """Make the task that settles the run: it runs after anything and never decides the run's state."""
-    return (
-        task(
-            task_id=CLOSE_RUN,
-            retries=RETRIES,
-            retry_delay=FIRST_DELAY,
-            execution_timeout=_OPEN_TIMEOUT,
-            outlets=[AssetAlias(ALIAS)],
-        )(tasks.close_run)()
-    ).as_teardown()
+@cache
+def _close_run() -> Any:
+    return task(
+        task_id=CLOSE_RUN,
+        retries=RETRIES,
+        retry_delay=FIRST_DELAY,
+        execution_timeout=_OPEN_TIMEOUT,
+        outlets=[AssetAlias(ALIAS)],
+    )(tasks.close_run)
 
 
-def sync_group(group: str, account: str, units: Any) -> TaskGroup:
-    """Make the group of one account: its sync task, mapped over the run's units, in its network's pool."""
-    with TaskGroup(group_id=group) as made:
-        task(
-            task_id=SYNC,
-            pool=f"network_{AccountRef.from_group_id(group).network}",
-            retries=RETRIES,
-            retry_policy=SyncRetryPolicy(),
-            # Of a task whose process was killed: no error, so no policy, says when to go on.
-            retry_delay=FIRST_DELAY,
-            execution_timeout=_SYNC_TIMEOUT,
-            map_index_template=_LABEL,
-            do_xcom_push=False,
-        )(tasks.sync).partial(account=account).expand(unit=units)
-    return made
+@cache
+def _sync(group: str, account: str) -> Any:
+    made = task(
+        task_id=SYNC,
+        pool=f"network_{AccountRef.from_group_id(group).network}",
+        retries=RETRIES,
+        retry_policy=SyncRetryPolicy(),
+        # Of a task whose process was killed: no error, so no policy, says when to go on.
+        retry_delay=FIRST_DELAY,
+        execution_timeout=_SYNC_TIMEOUT,
+        map_index_template=_LABEL,
+        do_xcom_push=False,
+    )(tasks.sync)
+    return made.partial(account=account)
 
 
 def _at_midnight(day: Any, zone: str, *, days: int = 0) -> Any:

@@ -3,6 +3,9 @@
 A shard file never raises: one broken schedule costs nobody else their DAG, because a single import
 error would mark every DAG of the file stale (law 4). What is wrong is shown by one file that holds no
 DAG.
+
+Modules that only some parses need are imported where they are needed: a parse is a process of its own, and
+a worker pays for one with every task that it starts.
 """
 
 from __future__ import annotations
@@ -10,16 +13,16 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, get_parsing_context
 from airflow.sdk.configuration import conf
 
-from data_sync.dag import builder, names, quick_sync
-from data_sync.dag.patience import within
-from data_sync.dag.proving import build_all, keep_in_catalogue
-from data_sync.dag.snapshot import Entry, SnapshotFolder
-from data_sync.dag.source import Source, is_dag_processor
+from data_sync.dag import builder, names
 from data_sync.errors import ConfigError
+
+if TYPE_CHECKING:
+    from data_sync.dag.snapshot import Entry, SnapshotFolder
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +39,13 @@ def load_shard(dag_file: str) -> dict[str, DAG]:
         if key is None or names.shard_of(key) != shard:
             return {}
         return {context.dag_id: builder.build_skeleton(context.dag_id, context.task_id)}
+    return _load_whole(dag_file, shard)
+
+
+def _load_whole(dag_file: str, shard: int) -> dict[str, DAG]:
+    from data_sync.dag.proving import build_all
+    from data_sync.dag.source import Source, is_dag_processor
+
     found = Source(dag_file)
     try:
         entries = found.shard(shard)
@@ -49,6 +59,9 @@ def load_shard(dag_file: str) -> dict[str, DAG]:
 
 def _build_and_remember(folder: SnapshotFolder, shard: int, entries: list[Entry]) -> dict[str, DAG]:
     """Build the DAGs of a shard, and keep which definitions are good for the next parse."""
+    from data_sync.dag.patience import within
+    from data_sync.dag.proving import build_all, keep_in_catalogue
+
     proofs = folder.proofs(shard)
     built = build_all(entries, proofs)
     try:
@@ -77,9 +90,13 @@ def shard_number(dag_file: str) -> int:
 
 def load_quick_sync(dag_file: str) -> DAG:
     """Return ``quick_sync``: with every known account in a full parse, as a skeleton in a worker."""
+    from data_sync.dag import quick_sync
+
     context = get_parsing_context()
     if context.dag_id is not None:
         return quick_sync.build_quick_skeleton(context.task_id)
+    from data_sync.dag.source import Source
+
     return quick_sync.build_quick_sync(Source(dag_file).accounts())
 
 
@@ -94,6 +111,8 @@ def report_problems(dag_file: str) -> None:
     """
     if get_parsing_context().dag_id is not None:
         return
+    from data_sync.dag.source import Source
+
     problems = [*Source(dag_file).problems(), *_wrong_settings()]
     if problems:
         listed = "\n".join(f"- {problem}" for problem in problems)
@@ -104,6 +123,8 @@ def report_problems(dag_file: str) -> None:
 
 def _wrong_settings() -> list[str]:
     """Return which of Airflow's settings make edits of schedules go wrong (law 3)."""
+    from data_sync.dag.source import is_dag_processor
+
     interval = conf.getint("core", "min_serialized_dag_update_interval", fallback=30)
     if not is_dag_processor() or interval == 0:
         return []

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -28,12 +28,13 @@ from data_sync.dag.patience import within
 from data_sync.dag.snapshot import Entry, Head, SnapshotFolder, new_generation
 from data_sync.database import Database
 from data_sync.runs.lookup import definitions_in_flight
-from data_sync.schedules.model import Schedule
-from data_sync.schedules.problems import Problem
-from data_sync.schedules.validate import missing_accounts
-from data_sync.schedules.yaml_source import ScheduleFile, read_bytes, unreadable
 from data_sync.schedules.yaml_text import Content, UnreadableFileError, read_content
 from network_clients import registry
+
+if TYPE_CHECKING:
+    from data_sync.schedules.model import Schedule
+    from data_sync.schedules.problems import Problem
+    from data_sync.schedules.yaml_source import ScheduleFile
 
 log = logging.getLogger(__name__)
 
@@ -175,6 +176,9 @@ def _version_of(content: Content | UnreadableFileError) -> str:
 
 
 def _parsed(content: Content | UnreadableFileError) -> ScheduleFile:
+    # Most parses find the file as it was, and never come here.
+    from data_sync.schedules.yaml_source import read_bytes, unreadable
+
     if isinstance(content, UnreadableFileError):
         return unreadable(str(FILE_NAME), content)
     return read_bytes(content.data, registry.all_networks(), file=str(FILE_NAME))
@@ -221,6 +225,8 @@ def _take_over(content: Content | UnreadableFileError, file: ScheduleFile) -> tu
 
 def _with_flights(entries: list[Entry], flying: Mapping[str, list[dict[str, Any]]]) -> list[Entry]:
     """Keep what runs in flight need: the groups of accounts taken out, and DAGs of deleted schedules."""
+    from data_sync.schedules.model import Schedule
+
     known = {entry.key: entry for entry in entries}
     for key, definitions in flying.items():
         also = sorted({word for definition in definitions for word in definition["networks"]})
@@ -247,6 +253,8 @@ def _missing_accounts(db: Database, file: ScheduleFile) -> list[Problem]:
 
     Upkeep notes each minute which accounts exist. One that it has not looked for yet is not missing.
     """
+    from data_sync.schedules.validate import missing_accounts
+
     with db.transaction() as cursor:
         missing = {row["account"] for row in list_accounts(cursor) if row["state"] == "missing"}
     return missing_accounts(file, lambda conn_id: conn_id not in missing)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import CronTriggerTimetable, MultipleCronTriggerTimetable
 
-from data_sync.schedules.timing import When
+if TYPE_CHECKING:
+    from data_sync.schedules.timing import When
 
 
 def timetable_of(when: When) -> Any:

@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
+from importlib.resources import files
 from zoneinfo import ZoneInfo, available_timezones
 
 from croniter import CroniterBadDateError, croniter
@@ -73,12 +74,18 @@ def _zone_names() -> frozenset[str]:
     return frozenset(available_timezones()) - _MACHINE_ZONES
 
 
+@cache
+def _packaged_zone_names() -> frozenset[str]:
+    """Return those of the package tzdata: all that matter, without opening every file of the system's."""
+    return frozenset((files("tzdata") / "zones").read_text("utf-8").split()) - _MACHINE_ZONES
+
+
 def check_zone(name: str) -> str:
     """Return an IANA zone's name as given, if it exists.
 
     :raises RefusedValueError: for a name that does not exist, offsets and wrong letter case included.
     """
-    if name in _zone_names():
+    if name in _packaged_zone_names() or name in _zone_names():
         return name
     by_lower_case = {known.lower(): known for known in sorted(_zone_names())}
     near = by_lower_case.get(name.strip().lower().replace(" ", "_"))
