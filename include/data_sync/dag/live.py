@@ -48,7 +48,7 @@ def change(db: Database, schedule: Schedule, *, revision: int, trusted: bool) ->
 
 
 def delete(db: Database, key: str, *, revision: int | None = None) -> None:
-    """Delete a schedule; Airflow takes its DAG for gone within two minutes. Rows and logs stay.
+    """Delete a schedule; its DAG goes within two minutes, or after the run that is going. Rows and logs stay.
 
     :raises DataSyncError: as :func:`data_sync.catalogue.editing.delete` does.
     """
