@@ -4,6 +4,7 @@ PORT ?= 8080
 SANDBOX_PORT ?= 8787
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH := .venv-bench
 LOCAL := $(BIN)/python -m data_sync.local
 PORTS := --port $(PORT) --sandbox-port $(SANDBOX_PORT)
 
@@ -34,7 +35,7 @@ test: $(VENV)/.dev ## The tests, with a real Postgres, real HTTP and real Airflo
 prove: $(VENV)/.dev ## The long proofs: what happens when things are killed, raced or repeated
 	@$(BIN)/pytest -m prove
 
-bench: $(VENV)/.dev ## Measure; also written to build/bench.json
+bench: $(VENV)/.dev $(BENCH)/.peer ## Measure, dag-factory beside it; also written to build/bench.json
 	@$(BIN)/python -m benchmarks
 
 $(BIN)/uv: locks/bootstrap.txt
@@ -53,4 +54,11 @@ $(VENV)/.app: locks/app.txt pyproject.toml | $(BIN)/uv
 
 $(VENV)/.dev: locks/dev.txt $(VENV)/.app
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement locks/dev.txt
+	@touch $@
+
+# What the figures are compared with, apart from what anybody runs.
+$(BENCH)/.peer: locks/bench.txt | $(VENV)/.app
+	@echo "Installing what the figures are compared with into $(BENCH) ..."
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(BENCH)
+	@$(BIN)/uv pip install --quiet --python $(BENCH)/bin/python --require-hashes --compile-bytecode --requirement locks/bench.txt
 	@touch $@

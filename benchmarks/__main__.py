@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks import sync
+from benchmarks import builds, processor, sync
 from benchmarks.figures import keep, show
 
 #: The subjects, in the order of the report.
-SUBJECTS = (sync.measure,)
+SUBJECTS = (sync.measure, builds.measure, processor.measure)
 
 
 def main() -> None:

@@ -9,4 +9,6 @@ ours() { printf '%s\n' 'hatchling==1.33.0' 'python-dateutil<3' | compile pyproje
 echo 'uv' | compile - --output-file locks/bootstrap.txt
 ours --output-file locks/app.txt
 ours --extra production --constraint locks/app.txt --output-file locks/production.txt
+# What `make bench` compares with, in an environment of its own.
+echo 'dag-factory==1.1.0' | compile - --constraint locks/app.txt --output-file locks/bench.txt
 compile pyproject.toml --group dev --constraint locks/app.txt --output-file locks/dev.txt
