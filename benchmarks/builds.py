@@ -79,6 +79,8 @@ class _Peer:
         self.env = kept | {
             "AIRFLOW_HOME": str(folder / "airflow"),
             "AIRFLOW__CORE__DAGS_FOLDER": str(folder),
+            # With 5,000 of our shape it needs longer than the 30 s that Airflow gives a file.
+            "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "900",
             "AIRFLOW__DAG_FACTORY__ENABLE_TELEMETRY": "False",
             "PYTHONPATH": os.pathsep.join([str(CHECKOUT), str(folder)]),
         }

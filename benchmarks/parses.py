@@ -83,7 +83,10 @@ class Parses:
         self._process.stdin.flush()
         while line := self._process.stdout.readline():
             if line.startswith("{"):
-                return Parse(**json.loads(line))
+                answer = json.loads(line)
+                if "error" in answer:
+                    raise RuntimeError(f"{files[0]} cannot be parsed: {answer['error']}")
+                return Parse(**answer)
         raise RuntimeError(f"the process that parses {files[0]} has ended")
 
 
@@ -143,9 +146,12 @@ def _serve(modules: Sequence[str]) -> None:
         order = json.loads(line)
         child = os.fork()
         if child == 0:
-            os.environ.update(order["environment"])
-            files = order["files"]
-            done = _as_worker(files[0]) if order["how"] == "start" else _as_processor(files)
+            try:
+                os.environ.update(order["environment"])
+                files = order["files"]
+                done = _as_worker(files[0]) if order["how"] == "start" else _as_processor(files)
+            except BaseException as error:
+                done = {"error": f"{type(error).__name__}: {error}"}
             sys.stdout.write(json.dumps(done) + "\n")
             sys.stdout.flush()
             os._exit(0)

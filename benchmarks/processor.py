@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import edits
 from benchmarks.builds import SIZES
 from benchmarks.figures import Figure
 from benchmarks.many import schedules
@@ -60,6 +61,7 @@ def _measure(load: Load) -> Iterator[Figure]:
         try:
             site.start()
             yield from _at_rest(site, load, notes)
+            yield from edits.measure(site, f"dag-processor, {load.schedules:,} schedules")
         finally:
             site.stop()
 

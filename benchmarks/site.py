@@ -68,7 +68,7 @@ class Site:
         with (self.home.logs / "prepare.log").open("wb") as output:
             command = [sys.executable, "-m", "data_sync.local.prepare"]
             subprocess.run(command, env=self.env, stdout=output, stderr=output, check=True)
-        self._processor: subprocess.Popen[bytes] | None = None
+        self._processors: list[subprocess.Popen[bytes]] = []
         self._groups: list[int] = []
 
     @property
@@ -83,45 +83,43 @@ class Site:
         draft.replace(self.file)
 
     def start(self, **environment: str) -> None:
-        """Start the dag-processor; ``environment`` is added to its own."""
+        """Start a dag-processor, beside those that run; ``environment`` is added to its own."""
         with (self.home.logs / "dag-processor.log").open("ab") as output:
-            self._processor = spawn(
+            started = spawn(
                 [sys.executable, "-m", "airflow", "dag-processor"],
                 env={**self.env, **settings.DAG_PROCESSOR_MARK, **environment},
                 output=output,
             )
-        self._groups.append(self._processor.pid)
+        self._processors.append(started)
+        self._groups.append(started.pid)
 
     def kill(self) -> None:
-        """Kill the dag-processor, and no parse of it, with no chance to clear up."""
-        if self._processor is not None:
-            self._processor.kill()
-            self._processor.wait()
+        """Kill the dag-processor that was started last, and no parse of it, with no chance to clear up."""
+        killed = self._processors.pop()
+        killed.kill()
+        killed.wait()
 
     def stop(self) -> None:
         """End everything."""
-        if self._processor is not None:
-            self._processor.terminate()
-            self._processor.wait(timeout=60)
+        for processor in self._processors:
+            processor.terminate()
+            processor.wait(timeout=60)
         for group in self._groups:
             _end_group(group)
         self.postgres.stop()
 
     def parsing(self) -> list[psutil.Process]:
-        """Return the parses that run now."""
-        assert self._processor is not None
-        return psutil.Process(self._processor.pid).children()
+        """Return the parses of the last dag-processor that run now."""
+        return self._last().children()
 
     def cpu(self) -> Cpu:
         """Return what the dag-processor has used since its start."""
-        assert self._processor is not None
-        times = psutil.Process(self._processor.pid).cpu_times()
+        times = self._last().cpu_times()
         return Cpu(times.user + times.system, times.children_user + times.children_system)
 
     def memory(self) -> tuple[float, float]:
         """Return the memory of the dag-processor, and the most that a parse holds for itself now, in MiB."""
-        assert self._processor is not None
-        manager = psutil.Process(self._processor.pid).memory_info().rss / 2**20
+        manager = self._last().memory_info().rss / 2**20
         return manager, max((_private(process) for process in self.parsing()), default=0.0)
 
     def rows(self, statement: str, *values: Any, database: str = settings.AIRFLOW_DATABASE) -> list[Any]:
@@ -156,6 +154,9 @@ class Site:
                 raise TimeoutError(f"waited {seconds:.0f} s in vain for {what}: {self._said()}")
             time.sleep(0.25)
         return time.monotonic() - started
+
+    def _last(self) -> psutil.Process:
+        return psutil.Process(self._processors[-1].pid)
 
     def _said(self) -> str:
         return (self.home.logs / "dag-processor.log").read_text(errors="replace")[-1500:]
