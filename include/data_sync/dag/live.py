@@ -1,7 +1,7 @@
 """Schedules as screens and API change them: stored, shown by Airflow within seconds, paused and unpaused.
 
 Works where Airflow's metadata database can be reached. Airflow's pause switch is the on/off switch (law 2):
-a schedule that is only changed keeps it, one that is made again after a deletion is unpaused.
+a schedule that is only changed keeps it, one that is made again after a deletion gets its own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data_sync import catalogue
-from data_sync.catalogue import StoredSchedule, editing, exchange
+from data_sync.catalogue import StoredSchedule, editing, exchange, switches
 from data_sync.dag import people, reparse
 from data_sync.dag.names import dag_id_of
 from data_sync.database import Database
@@ -23,15 +23,18 @@ from data_sync.schedules.model import Schedule
 log = logging.getLogger(__name__)
 
 
-def create(db: Database, schedule: Schedule, *, owner: str, trusted: bool) -> StoredSchedule:
+def create(
+    db: Database, schedule: Schedule, *, owner: str, trusted: bool, paused: bool = False
+) -> StoredSchedule:
     """Make a schedule and have its DAG built; nothing is stored when Airflow cannot be reached.
 
+    :param paused: whether it begins paused.
     :raises DataSyncError: as :func:`data_sync.catalogue.editing.create` and :func:`reparse.metadata` do.
     """
     # Airflow's part is committed first: a schedule that is stored must not stay paused by its predecessor.
     with db.transaction() as cursor, reparse.metadata() as session:
-        made = editing.create(cursor, schedule, owner=owner, trusted=trusted)
-        _set_paused(session, schedule.key, False, by=owner)
+        made = editing.create(cursor, schedule, owner=owner, trusted=trusted, paused=paused)
+        _set_paused(session, schedule.key, paused, by=owner)
     _show([schedule.key])
     return made
 
@@ -73,6 +76,25 @@ def unpause(db: Database, key: str, *, by: str) -> None:
     _switch(db, key, False, by=by)
 
 
+def settle_switches(db: Database, *, by: str = "data-sync") -> list[str]:
+    """Unpause the schedules that git has made again while Airflow still has their predecessors' pause.
+
+    :param by: for Airflow's audit log.
+    :return: their keys.
+    :raises AirflowUnreachableError: where the metadata database cannot be reached.
+    """
+    with db.transaction() as cursor:
+        keys = switches.marked(cursor)
+    if not keys:
+        return []
+    # Airflow's part is committed first: a mark that is left is looked at again.
+    with db.transaction() as cursor, reparse.metadata() as session:
+        for key in keys:
+            _set_paused(session, key, False, by=by)
+        switches.settle(cursor, keys)
+    return keys
+
+
 @dataclass(frozen=True)
 class TakenOver:
     """What has become of schedules that were taken over.
@@ -112,6 +134,9 @@ def _switch(db: Database, key: str, paused: bool, *, by: str) -> None:
     with reparse.metadata() as session:
         if not _set_paused(session, key, paused, by=by):
             raise ConfigError(f"Airflow has not built the DAG of {key} yet: try again in a few seconds.")
+    with db.transaction() as cursor:
+        # Somebody has said what it should be.
+        switches.settle(cursor, [key])
 
 
 def _set_paused(session: Any, key: str, paused: bool, *, by: str) -> bool:
