@@ -282,3 +282,23 @@ def test_a_paused_schedule_stays_paused_when_changed_and_not_when_made_again(git
     git_site.until_named("again", "Third")
     assert git_site.dag("again")["is_paused"] is False
     assert Flight(git_site, "again").land() == "success"
+
+
+def test_a_key_that_comes_back_is_not_paused_as_it_was_when_it_went(
+    git_site: GitSite, repository: Repository
+) -> None:
+    words = {"name": "Comes back", "from": "2026-01-04", "to": "2026-01-04"}
+    repository.edit("back", words)
+    git_site.until_named("back", "Comes back")
+    pause(git_site, "sync__back")
+    repository.edit("back", None)
+    git_site.until(lambda: git_site.dag("back")["is_stale"], "the DAG to go", 300)
+    repository.edit("back", words)
+    git_site.until(lambda: not git_site.dag("back")["is_stale"], "the DAG to come back", _EDIT_SECONDS)
+    assert git_site.dag("back")["is_paused"] is True, "Airflow does not forget"
+    switch = "SELECT pause_switch FROM data_sync.sync_schedules WHERE key = 'back'"
+    git_site.until(lambda: git_site.rows(switch)[0]["pause_switch"] == "held", "upkeep to see it", 180)
+    assert "Unpause it" in git_site.command("data-sync", "schedules", "--json")
+    assert "back is not paused any more" in git_site.command("data-sync", "reparse")
+    assert git_site.dag("back")["is_paused"] is False
+    assert Flight(git_site, "back").land() == "success"
