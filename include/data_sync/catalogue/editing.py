@@ -24,12 +24,14 @@ from data_sync.schedules.model import Schedule
 
 _INSERT = """
 INSERT INTO data_sync.sync_schedules AS s
-    (key, source, owner, name, definition, definition_hash, starts_paused)
-VALUES (%(key)s, 'postgres', %(owner)s, %(name)s, %(definition)s, %(hash)s, %(paused)s)
+    (key, source, owner, name, definition, definition_hash, starts_paused, pause_switch)
+VALUES (%(key)s, 'postgres', %(owner)s, %(name)s, %(definition)s, %(hash)s, %(paused)s,
+    (SELECT 'due' FROM data_sync.sync_schedules o WHERE o.key = %(key)s
+     HAVING bool_and(o.deleted_at IS NOT NULL)))
 ON CONFLICT (key, source) DO UPDATE SET owner = excluded.owner, name = excluded.name,
     definition = excluded.definition, definition_hash = excluded.definition_hash, problems = '[]',
     build_problem = NULL, last_good = NULL, deleted_at = NULL, revision = s.revision + 1,
-    starts_paused = excluded.starts_paused,
+    starts_paused = excluded.starts_paused, pause_switch = excluded.pause_switch,
     created_at = clock_timestamp(), updated_at = clock_timestamp()
 """
 
@@ -53,7 +55,7 @@ def take_turn(cursor: Cursor, accounts: Iterable[str]) -> None:
 def create(
     cursor: Cursor, schedule: Schedule, *, owner: str, trusted: bool, paused: bool = False
 ) -> StoredSchedule:
-    """Make a schedule; its key may be one that has been deleted.
+    """Make a schedule; its key may be one that has been deleted, and is marked for its switch then.
 
     :param owner: the author, whose accounts it reads.
     :param trusted: whether the owner may use every account without a grant.

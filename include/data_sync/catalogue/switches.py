@@ -1,8 +1,9 @@
-"""The pause switches of schedules that git has made again after a deletion (law 2).
+"""The pause switches of schedules that have been made again after a deletion (law 2).
 
-Airflow keeps the switch of a DAG that is gone. The screens set it when they make a key again; who takes the
-file over cannot reach it. So such a key is marked: whoever can reach Airflow's switch sets it and takes the
-mark away; who can only look (upkeep) takes it away where nothing is paused, and has it shown otherwise.
+Airflow keeps the switch of a DAG that is gone, and who takes the file over cannot reach it. So a key that is
+made again is marked: whoever can reach Airflow's switch (screens, ``data-sync import`` and ``reparse``) sets
+it and takes the mark away; who can only look (upkeep) takes it away where nothing is paused, and has it shown
+otherwise.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from data_sync.database import Cursor, Database
 log = logging.getLogger(__name__)
 
 
-def marked(cursor: Cursor) -> list[str]:
-    """Return the keys whose switch is still to be set."""
+def marked(cursor: Cursor) -> dict[str, bool]:
+    """Return the keys whose switch is still to be set, each with whether it is to be paused."""
     cursor.execute(
-        "SELECT key FROM data_sync.sync_schedules WHERE pause_switch IS NOT NULL AND deleted_at IS NULL "
-        "ORDER BY key"
+        "SELECT key, starts_paused FROM data_sync.sync_schedules "
+        "WHERE pause_switch IS NOT NULL AND deleted_at IS NULL ORDER BY key"
     )
-    return [row["key"] for row in cursor]
+    return {row["key"]: row["starts_paused"] for row in cursor}
 
 
 def settle(cursor: Cursor, keys: Iterable[str]) -> None:
@@ -43,8 +44,9 @@ def look(db: Database, is_paused: Callable[[str], bool]) -> None:
         except Exception:
             log.info("Whether %s is paused cannot be told now.", key, exc_info=True)
     with db.transaction() as cursor:
-        settle(cursor, [key for key, paused in found.items() if not paused])
-        _mark(cursor, [key for key, paused in found.items() if paused], "held")
+        held = [key for key, paused in found.items() if paused and not keys[key]]
+        settle(cursor, set(found).difference(held))
+        _mark(cursor, held, "held")
 
 
 def _mark(cursor: Cursor, keys: Iterable[str], mark: str | None) -> None:

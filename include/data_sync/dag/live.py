@@ -35,6 +35,7 @@ def create(
     with db.transaction() as cursor, reparse.metadata() as session:
         made = editing.create(cursor, schedule, owner=owner, trusted=trusted, paused=paused)
         _set_paused(session, schedule.key, paused, by=owner)
+        switches.settle(cursor, [schedule.key])
     _show([schedule.key])
     return made
 
@@ -77,10 +78,10 @@ def unpause(db: Database, key: str, *, by: str) -> None:
 
 
 def settle_switches(db: Database, *, by: str = "data-sync") -> list[str]:
-    """Unpause the schedules that git has made again while Airflow still has their predecessors' pause.
+    """Set the switches of schedules that have been made again, where nobody who made them could reach them.
 
     :param by: for Airflow's audit log.
-    :return: their keys.
+    :return: the keys of those that were paused, as their predecessors were, and are not any more.
     :raises AirflowUnreachableError: where the metadata database cannot be reached.
     """
     with db.transaction() as cursor:
@@ -89,10 +90,9 @@ def settle_switches(db: Database, *, by: str = "data-sync") -> list[str]:
         return []
     # Airflow's part is committed first: a mark that is left is looked at again.
     with db.transaction() as cursor, reparse.metadata() as session:
-        for key in keys:
-            _set_paused(session, key, False, by=by)
+        turned = [key for key, paused in keys.items() if _turn(session, key, paused, by=by)]
         switches.settle(cursor, keys)
-    return keys
+    return [key for key in turned if not keys[key]]
 
 
 @dataclass(frozen=True)
@@ -117,10 +117,12 @@ def take_over(db: Database, schedules: Iterable[Schedule], *, owner: str) -> Tak
         done = exchange.take_over(cursor, schedules, owner=owner, is_trusted=people.is_trusted)
         try:
             with reparse.metadata() as session:
-                for key in (key for key, what in done.items() if what == exchange.CREATED):
+                created = [key for key, what in done.items() if what == exchange.CREATED]
+                for key in created:
                     _set_paused(session, key, False, by=owner)
+                switches.settle(cursor, created)
         except AirflowUnreachableError as error:
-            note = f"{error} A schedule that was paused when it was deleted stays paused: unpause it there."
+            note = str(error)
     edited = [key for key, what in done.items() if what != exchange.UNCHANGED]
     if edited and note is None:
         note = _show(edited)
@@ -140,18 +142,27 @@ def _switch(db: Database, key: str, paused: bool, *, by: str) -> None:
 
 
 def _set_paused(session: Any, key: str, paused: bool, *, by: str) -> bool:
-    """Turn Airflow's switch, and note in its audit log that it was turned; tell whether there is one."""
+    """Turn Airflow's switch to this; tell whether there is one."""
+    return _turn(session, key, paused, by=by) is not None
+
+
+def _turn(session: Any, key: str, paused: bool, *, by: str) -> bool | None:
+    """Turn Airflow's switch, with a line in its audit log; tell whether it had to be turned.
+
+    :return: ``None`` where Airflow knows no such DAG.
+    """
     from airflow.models.dag import DagModel
     from airflow.models.log import Log
     from sqlalchemy import select
 
     found = session.scalar(select(DagModel).where(DagModel.dag_id == dag_id_of(key)).with_for_update())
     if found is None:
+        return None
+    if found.is_paused == paused:
         return False
-    if found.is_paused != paused:
-        found.is_paused = paused
-        # As Airflow's own route does it.
-        session.add(Log("patch_dag", owner=by, dag_id=found.dag_id, extra=json.dumps({"is_paused": paused})))
+    found.is_paused = paused
+    # As Airflow's own route does it.
+    session.add(Log("patch_dag", owner=by, dag_id=found.dag_id, extra=json.dumps({"is_paused": paused})))
     return True
 
 

@@ -13,7 +13,7 @@ PAUSED = "schedule other: This key was deleted while its DAG was paused"
 
 def marked(db: Database) -> list[str]:
     with db.transaction() as cursor:
-        return switches.marked(cursor)
+        return list(switches.marked(cursor))
 
 
 def remake(source: Source) -> None:

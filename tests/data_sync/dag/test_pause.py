@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from airflow.utils.platform import getuser
 from click.testing import CliRunner
 
 from data_sync import catalogue
-from data_sync.catalogue import switches
+from data_sync.catalogue import editing, switches
 from data_sync.cli import cli
 from data_sync.dag import live
 from data_sync.dag.names import SHARDS, dag_id_of, shard_of
@@ -34,7 +35,7 @@ def remake(db: Database, *keys: str) -> None:
 
 def marked(db: Database) -> list[str]:
     with db.transaction() as cursor:
-        return switches.marked(cursor)
+        return list(switches.marked(cursor))
 
 
 def test_airflow_learns_how_a_schedule_begins() -> None:
@@ -58,10 +59,40 @@ def test_a_key_that_git_makes_again_is_unpaused_and_no_other_one(db: Database, m
     for key, is_paused in {"again": True, "running": False, "paused": True}.items():
         know(metadata, key, is_paused=is_paused)
     remake(db, "again", "running", "unknown")
-    assert live.settle_switches(db, by="anna") == ["again", "running", "unknown"]
+    assert live.settle_switches(db, by="anna") == ["again"]
     assert [metadata.is_paused(key) for key in ("again", "running", "paused")] == [False, False, True]
     assert metadata.audit() == [("sync__again", "anna", '{"is_paused": false}')]
     assert (marked(db), live.settle_switches(db)) == ([], [])
+
+
+def test_one_made_again_where_airflow_cannot_be_reached_is_set_later(
+    db: Database, metadata: Metadata
+) -> None:
+    for key in ("begins", "waits"):
+        know(metadata, key, is_paused=key == "begins")
+        for _ in range(2):
+            with db.transaction() as cursor:
+                editing.create(cursor, schedule(key), owner="anna", trusted=True, paused=key == "waits")
+                editing.delete(cursor, key)
+        with db.transaction() as cursor:
+            editing.create(cursor, schedule(key), owner="anna", trusted=True, paused=key == "waits")
+    assert marked(db) == ["begins", "waits"]
+    assert live.settle_switches(db) == ["begins"]
+    assert [metadata.is_paused(key) for key in ("begins", "waits")] == [False, True]
+    assert marked(db) == []
+
+
+def test_what_screens_and_imports_make_again_is_set_at_once(db: Database, metadata: Metadata) -> None:
+    for key in ("mine", "imported"):
+        know(metadata, key, is_paused=True)
+    for _ in range(2):
+        live.create(db, schedule("mine"), owner="anna", trusted=True)
+        live.take_over(db, [schedule("imported", networks=["admitad"])], owner=getuser())
+        assert not any(metadata.is_paused(key) for key in ("mine", "imported"))
+        assert marked(db) == []
+        for key in ("mine", "imported"):
+            live.pause(db, key, by="anna")
+            live.delete(db, key)
 
 
 def test_somebody_who_pauses_it_afterwards_is_not_overruled(db: Database, metadata: Metadata) -> None:

@@ -15,7 +15,7 @@ SET LOCAL search_path = data_sync;
 
 -- The status that a schedule was made with: Airflow's pause switch rules ever after.
 ALTER TABLE sync_schedules ADD COLUMN IF NOT EXISTS starts_paused boolean NOT NULL DEFAULT false;
--- Where git has made a deleted key again: 'due' until Airflow's switch has been looked at, 'held' when it still
+-- Where a deleted key was made again: 'due' until Airflow's switch has been looked at, 'held' when it still
 -- says what it said of the deleted one.
 ALTER TABLE sync_schedules ADD COLUMN IF NOT EXISTS pause_switch text;
 ALTER TABLE sync_schedules DROP CONSTRAINT IF EXISTS sync_schedules_pause_switch;
