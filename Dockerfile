@@ -20,6 +20,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     AIRFLOW__CORE__LOAD_EXAMPLES=False \
     AIRFLOW__LOGGING__BASE_LOG_FOLDER=/opt/data-sync/logs \
     AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY=/opt/data-sync/logs/dag_processor
+# git fetches the commits of a git bundle (docs/git.md).
+RUN apt-get update && apt-get install --yes --no-install-recommends git && rm -rf /var/lib/apt/lists/*
 # The folders that volumes are mounted on exist beforehand, so that the volumes belong to this user.
 RUN useradd --uid 10001 --no-create-home --home-dir /opt/data-sync/home data-sync \
  && mkdir -p /opt/data-sync/home/data_sync /opt/data-sync/logs /opt/data-sync/plugins \

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable
 
 from data_sync.accounts import mirror_unknown, refused_accounts
-from data_sync.catalogue.stored import POSTGRES, YAML, StoredSchedule
+from data_sync.catalogue.stored import POSTGRES, YAML, StoredSchedule, find_of_source
 from data_sync.database import Cursor
 from data_sync.errors import (
     AccountRefusedError,
@@ -23,11 +23,15 @@ from data_sync.errors import (
 from data_sync.schedules.model import Schedule
 
 _INSERT = """
-INSERT INTO data_sync.sync_schedules AS s (key, source, owner, name, definition, definition_hash)
-VALUES (%(key)s, 'postgres', %(owner)s, %(name)s, %(definition)s, %(hash)s)
+INSERT INTO data_sync.sync_schedules AS s
+    (key, source, owner, name, definition, definition_hash, starts_paused, pause_switch)
+VALUES (%(key)s, 'postgres', %(owner)s, %(name)s, %(definition)s, %(hash)s, %(paused)s,
+    (SELECT 'due' FROM data_sync.sync_schedules o WHERE o.key = %(key)s
+     HAVING bool_and(o.deleted_at IS NOT NULL)))
 ON CONFLICT (key, source) DO UPDATE SET owner = excluded.owner, name = excluded.name,
     definition = excluded.definition, definition_hash = excluded.definition_hash, problems = '[]',
     build_problem = NULL, last_good = NULL, deleted_at = NULL, revision = s.revision + 1,
+    starts_paused = excluded.starts_paused, pause_switch = excluded.pause_switch,
     created_at = clock_timestamp(), updated_at = clock_timestamp()
 """
 
@@ -48,11 +52,14 @@ def take_turn(cursor: Cursor, accounts: Iterable[str]) -> None:
     cursor.execute("SELECT revision FROM data_sync.catalogue_state FOR UPDATE")
 
 
-def create(cursor: Cursor, schedule: Schedule, *, owner: str, trusted: bool) -> StoredSchedule:
-    """Make a schedule; its key may be one that has been deleted.
+def create(
+    cursor: Cursor, schedule: Schedule, *, owner: str, trusted: bool, paused: bool = False
+) -> StoredSchedule:
+    """Make a schedule; its key may be one that has been deleted, and is marked for its switch then.
 
     :param owner: the author, whose accounts it reads.
     :param trusted: whether the owner may use every account without a grant.
+    :param paused: whether its DAG begins paused; later Airflow's switch alone says whether it is.
     :raises ScheduleReadOnlyError: when ``schedules.yaml`` has the key.
     :raises ScheduleExistsError: when another schedule of the screens has the key.
     :raises AccountRefusedError: for accounts that do not exist, or that the owner may not use.
@@ -68,7 +75,7 @@ def create(cursor: Cursor, schedule: Schedule, *, owner: str, trusted: bool) -> 
             f"There is a schedule of the key {schedule.key} already: choose another key, or change that one."
         )
     _require_accounts(cursor, schedule, owner, trusted=trusted)
-    cursor.execute(_INSERT, {**_values(schedule), "owner": owner})
+    cursor.execute(_INSERT, {**_values(schedule), "owner": owner, "paused": paused})
     return _require_own(cursor, schedule.key)
 
 
@@ -120,12 +127,7 @@ def delete(cursor: Cursor, key: str, *, revision: int | None = None) -> None:
 
 def find_own(cursor: Cursor, key: str) -> StoredSchedule | None:
     """Return the schedule of the screens of a key, also one that ``schedules.yaml`` overrules."""
-    row = cursor.execute(
-        "SELECT key, source, owner, definition, last_good, problems, build_problem, yaml_line, revision "
-        "FROM data_sync.sync_schedules WHERE deleted_at IS NULL AND key = %s AND source = %s",
-        [key, POSTGRES],
-    ).fetchone()
-    return StoredSchedule(**row) if row else None
+    return find_of_source(cursor, key, POSTGRES)
 
 
 def _require_own(cursor: Cursor, key: str) -> StoredSchedule:
@@ -150,11 +152,7 @@ def _require_accounts(cursor: Cursor, schedule: Schedule, owner: str | None, *, 
 
 
 def _is_in_yaml(cursor: Cursor, key: str) -> bool:
-    cursor.execute(
-        "SELECT 1 FROM data_sync.sync_schedules WHERE deleted_at IS NULL AND key = %s AND source = %s",
-        [key, YAML],
-    )
-    return cursor.fetchone() is not None
+    return find_of_source(cursor, key, YAML) is not None
 
 
 def _read_only(key: str) -> ScheduleReadOnlyError:

@@ -1,7 +1,8 @@
 """Taking ``config/schedules.yaml`` over into the catalogue, whenever the file changed (law 1).
 
 An entry that is broken keeps its last good definition and shows its problem; a file that cannot be read
-changes nothing. A schedule of the screens with the same key is not touched.
+changes nothing. A schedule of the screens with the same key is not touched. A key that was deleted before is
+marked, so that it does not stay paused by its predecessor (see :mod:`data_sync.catalogue.switches`).
 """
 
 from __future__ import annotations
@@ -29,11 +30,16 @@ incoming AS (
 ),
 kept AS (
     INSERT INTO data_sync.sync_schedules AS s
-        (key, source, name, definition, definition_hash, yaml_line, problems)
-    SELECT key, 'yaml', name, definition, definition_hash, line, problems FROM incoming ORDER BY key
+        (key, source, name, definition, definition_hash, yaml_line, problems, pause_switch)
+    SELECT key, 'yaml', name, definition, definition_hash, line, problems,
+        (SELECT 'due' FROM data_sync.sync_schedules o WHERE o.key = incoming.key
+         HAVING bool_and(o.deleted_at IS NOT NULL))
+    FROM incoming ORDER BY key
     ON CONFLICT (key, source) DO UPDATE SET name = excluded.name,
         definition = excluded.definition, definition_hash = excluded.definition_hash,
         yaml_line = excluded.yaml_line, problems = excluded.problems, deleted_at = NULL,
+        created_at = CASE WHEN s.deleted_at IS NULL THEN s.created_at ELSE clock_timestamp() END,
+        pause_switch = COALESCE(excluded.pause_switch, s.pause_switch),
         revision = s.revision + (s.definition_hash <> excluded.definition_hash)::integer,
         updated_at = clock_timestamp()
     WHERE (s.definition_hash, s.yaml_line, s.problems, s.deleted_at IS NULL) IS DISTINCT FROM
@@ -47,7 +53,8 @@ broken AS (
     RETURNING 1
 ),
 gone AS (
-    UPDATE data_sync.sync_schedules s SET deleted_at = clock_timestamp(), updated_at = clock_timestamp()
+    UPDATE data_sync.sync_schedules s
+    SET deleted_at = clock_timestamp(), updated_at = clock_timestamp(), pause_switch = NULL
     WHERE EXISTS (SELECT 1 FROM turn) AND s.source = 'yaml' AND s.deleted_at IS NULL
       AND s.key <> ALL(%(keys)s)
     RETURNING 1

@@ -22,6 +22,7 @@ class StoredSchedule:
     :param problems: what is wrong with the definition, in sentences for people.
     :param build_problem: why it could not become a DAG, where it could not.
     :param revision: grows with every change of the definition.
+    :param starts_paused: the status that it was made with; what it is now, Airflow's pause switch says.
     """
 
     key: str
@@ -33,6 +34,7 @@ class StoredSchedule:
     build_problem: str | None
     yaml_line: int | None
     revision: int
+    starts_paused: bool
 
     @property
     def schedule(self) -> Schedule:
@@ -50,12 +52,26 @@ _CLASH = (
     "Give one of them another key, or delete it."
 )
 
+_HELD = (
+    "This key was deleted while its DAG was paused, and Airflow has not forgotten that: the new schedule is "
+    "paused too. Unpause it, or run `data-sync reparse`, which does."
+)
+
+# Those of one source, whether the other one overrules them or not.
+_OF_SOURCE = """
+SELECT key, source, owner, definition, last_good, problems, build_problem, yaml_line, revision, starts_paused
+FROM data_sync.sync_schedules
+WHERE deleted_at IS NULL AND source = %(source)s AND (%(key)s::text IS NULL OR key = %(key)s)
+ORDER BY key
+"""
+
 # The schedules in force: one per key, that of the file where both sources have it.
 _IN_FORCE = """
 SELECT DISTINCT ON (key) key, source, owner, definition, last_good,
     problems || CASE WHEN count(*) OVER (PARTITION BY key) > 1 THEN to_jsonb(%(clash)s::text)
-                     ELSE '[]' END AS problems,
-    build_problem, yaml_line, revision
+                     ELSE '[]' END
+             || CASE pause_switch WHEN 'held' THEN to_jsonb(%(held)s::text) ELSE '[]' END AS problems,
+    build_problem, yaml_line, revision, starts_paused
 FROM data_sync.sync_schedules WHERE deleted_at IS NULL AND (%(key)s::text IS NULL OR key = %(key)s)
 ORDER BY key, source = 'yaml' DESC
 """
@@ -63,7 +79,13 @@ ORDER BY key, source = 'yaml' DESC
 
 def find(cursor: Cursor, key: str) -> StoredSchedule | None:
     """Return the schedule in force of a key, or ``None``."""
-    row = cursor.execute(_IN_FORCE, {"key": key, "clash": _CLASH}).fetchone()
+    row = cursor.execute(_IN_FORCE, {"key": key, "clash": _CLASH, "held": _HELD}).fetchone()
+    return StoredSchedule(**row) if row else None
+
+
+def find_of_source(cursor: Cursor, key: str, source: str) -> StoredSchedule | None:
+    """Return the schedule of a key that a source has, also one that another source overrules."""
+    row = cursor.execute(_OF_SOURCE, {"source": source, "key": key}).fetchone()
     return StoredSchedule(**row) if row else None
 
 
@@ -73,13 +95,9 @@ def list_schedules(cursor: Cursor, *, source: str | None = None) -> list[StoredS
     :param source: return instead all of one source, also those that another source overrules.
     """
     if source is None:
-        cursor.execute(_IN_FORCE, {"key": None, "clash": _CLASH})
+        cursor.execute(_IN_FORCE, {"key": None, "clash": _CLASH, "held": _HELD})
     else:
-        cursor.execute(
-            "SELECT key, source, owner, definition, last_good, problems, build_problem, yaml_line, revision "
-            "FROM data_sync.sync_schedules WHERE deleted_at IS NULL AND source = %s ORDER BY key",
-            [source],
-        )
+        cursor.execute(_OF_SOURCE, {"source": source, "key": None})
     return [StoredSchedule(**row) for row in cursor]
 
 

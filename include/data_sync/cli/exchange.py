@@ -18,7 +18,8 @@ from data_sync.catalogue.exchange import Difference
 from data_sync.catalogue.stored import POSTGRES, YAML
 from data_sync.cli.output import as_json, open_database, show
 from data_sync.dag.names import dag_id_of
-from data_sync.errors import ConfigError
+from data_sync.database import Database
+from data_sync.errors import ConfigError, DatabaseError
 from data_sync.schedules.fields import check_key
 from data_sync.schedules.model import Schedule
 from data_sync.schedules.yaml_source import ScheduleFile, read_bytes, read_file
@@ -193,9 +194,18 @@ def reparse(keys: tuple[str, ...]) -> None:
     """Have the dag-processor read the files of the schedules KEY... now, or all files of schedules.
 
     A git bundle is fetched before: made for the hook that runs after a push. Works where Airflow's metadata
-    database can be reached.
+    database can be reached. Schedules that git has made again are unpaused, if a deleted one of that key was
+    paused.
     """
+    from data_sync.dag import live
     from data_sync.dag import reparse as room
 
     files = room.request_twice([check_key(key) for key in keys] or None)
     click.echo(f"The dag-processor reads {', '.join(files)} now.")
+    try:
+        unpaused = live.settle_switches(Database())
+    except DatabaseError as error:
+        click.echo(f"Whether a schedule is paused as a deleted one was cannot be seen now: {error}", err=True)
+    else:
+        for key in unpaused:
+            click.echo(f"{key} is not paused any more: a deleted schedule of this key was.")

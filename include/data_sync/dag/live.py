@@ -1,7 +1,7 @@
 """Schedules as screens and API change them: stored, shown by Airflow within seconds, paused and unpaused.
 
 Works where Airflow's metadata database can be reached. Airflow's pause switch is the on/off switch (law 2):
-a schedule that is only changed keeps it, one that is made again after a deletion is unpaused.
+a schedule that is only changed keeps it, one that is made again after a deletion gets its own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data_sync import catalogue
-from data_sync.catalogue import StoredSchedule, editing, exchange
+from data_sync.catalogue import StoredSchedule, editing, exchange, switches
 from data_sync.dag import people, reparse
 from data_sync.dag.names import dag_id_of
 from data_sync.database import Database
@@ -23,15 +23,19 @@ from data_sync.schedules.model import Schedule
 log = logging.getLogger(__name__)
 
 
-def create(db: Database, schedule: Schedule, *, owner: str, trusted: bool) -> StoredSchedule:
+def create(
+    db: Database, schedule: Schedule, *, owner: str, trusted: bool, paused: bool = False
+) -> StoredSchedule:
     """Make a schedule and have its DAG built; nothing is stored when Airflow cannot be reached.
 
+    :param paused: whether it begins paused.
     :raises DataSyncError: as :func:`data_sync.catalogue.editing.create` and :func:`reparse.metadata` do.
     """
     # Airflow's part is committed first: a schedule that is stored must not stay paused by its predecessor.
     with db.transaction() as cursor, reparse.metadata() as session:
-        made = editing.create(cursor, schedule, owner=owner, trusted=trusted)
-        _set_paused(session, schedule.key, False, by=owner)
+        made = editing.create(cursor, schedule, owner=owner, trusted=trusted, paused=paused)
+        _set_paused(session, schedule.key, paused, by=owner)
+        switches.settle(cursor, [schedule.key])
     _show([schedule.key])
     return made
 
@@ -73,6 +77,24 @@ def unpause(db: Database, key: str, *, by: str) -> None:
     _switch(db, key, False, by=by)
 
 
+def settle_switches(db: Database, *, by: str = "data-sync") -> list[str]:
+    """Set the switches of schedules that have been made again, where nobody who made them could reach them.
+
+    :param by: for Airflow's audit log.
+    :return: the keys of those that were paused, as their predecessors were, and are not any more.
+    :raises AirflowUnreachableError: where the metadata database cannot be reached.
+    """
+    with db.transaction() as cursor:
+        keys = switches.marked(cursor)
+    if not keys:
+        return []
+    # Airflow's part is committed first: a mark that is left is looked at again.
+    with db.transaction() as cursor, reparse.metadata() as session:
+        turned = [key for key, paused in keys.items() if _turn(session, key, paused, by=by)]
+        switches.settle(cursor, keys)
+    return [key for key in turned if not keys[key]]
+
+
 @dataclass(frozen=True)
 class TakenOver:
     """What has become of schedules that were taken over.
@@ -95,10 +117,12 @@ def take_over(db: Database, schedules: Iterable[Schedule], *, owner: str) -> Tak
         done = exchange.take_over(cursor, schedules, owner=owner, is_trusted=people.is_trusted)
         try:
             with reparse.metadata() as session:
-                for key in (key for key, what in done.items() if what == exchange.CREATED):
+                created = [key for key, what in done.items() if what == exchange.CREATED]
+                for key in created:
                     _set_paused(session, key, False, by=owner)
+                switches.settle(cursor, created)
         except AirflowUnreachableError as error:
-            note = f"{error} A schedule that was paused when it was deleted stays paused: unpause it there."
+            note = str(error)
     edited = [key for key, what in done.items() if what != exchange.UNCHANGED]
     if edited and note is None:
         note = _show(edited)
@@ -112,21 +136,33 @@ def _switch(db: Database, key: str, paused: bool, *, by: str) -> None:
     with reparse.metadata() as session:
         if not _set_paused(session, key, paused, by=by):
             raise ConfigError(f"Airflow has not built the DAG of {key} yet: try again in a few seconds.")
+    with db.transaction() as cursor:
+        # Somebody has said what it should be.
+        switches.settle(cursor, [key])
 
 
 def _set_paused(session: Any, key: str, paused: bool, *, by: str) -> bool:
-    """Turn Airflow's switch, and note in its audit log that it was turned; tell whether there is one."""
+    """Turn Airflow's switch to this; tell whether there is one."""
+    return _turn(session, key, paused, by=by) is not None
+
+
+def _turn(session: Any, key: str, paused: bool, *, by: str) -> bool | None:
+    """Turn Airflow's switch, with a line in its audit log; tell whether it had to be turned.
+
+    :return: ``None`` where Airflow knows no such DAG.
+    """
     from airflow.models.dag import DagModel
     from airflow.models.log import Log
     from sqlalchemy import select
 
     found = session.scalar(select(DagModel).where(DagModel.dag_id == dag_id_of(key)).with_for_update())
     if found is None:
+        return None
+    if found.is_paused == paused:
         return False
-    if found.is_paused != paused:
-        found.is_paused = paused
-        # As Airflow's own route does it.
-        session.add(Log("patch_dag", owner=by, dag_id=found.dag_id, extra=json.dumps({"is_paused": paused})))
+    found.is_paused = paused
+    # As Airflow's own route does it.
+    session.add(Log("patch_dag", owner=by, dag_id=found.dag_id, extra=json.dumps({"is_paused": paused})))
     return True
 
 

@@ -67,6 +67,7 @@ def _add(built: Built, entry: Entry, known: Proof | None) -> None:
         if known is not None:
             built.proofs[entry.key] = known
     if dag is not None:
+        dag.is_paused_upon_creation = entry.starts_paused
         built.dags[dag_id_of(entry.key)] = dag
 
 

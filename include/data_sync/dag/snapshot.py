@@ -39,6 +39,8 @@ class Entry(msgspec.Struct, frozen=True):
     last_good: dict[str, Any] | None = None
     also: tuple[str, ...] = ()
     """Accounts that runs in flight still read, though the definition does not name them any more (law 6)."""
+    starts_paused: bool = False
+    """The status that it was made with: Airflow takes it over when it first sees the DAG (law 2)."""
 
 
 class Head(msgspec.Struct, frozen=True):

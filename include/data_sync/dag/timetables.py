@@ -7,6 +7,7 @@ of what a DAG's serialization takes, and what it stores is the same.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +16,19 @@ from airflow.timetables.trigger import CronTriggerTimetable, MultipleCronTrigger
 if TYPE_CHECKING:
     from data_sync.schedules.timing import When
 
+#: How old a tick may be to be the first one of a schedule that never ran. Airflow (3.3.2,
+#: ``CronTriggerTimetable._calc_first_run``) takes ``False`` for a tenth of the time between two ticks. No time
+#: at all would lose the first run whenever a parse falls between its tick and the moment in which the
+#: scheduler makes it: each parse works out anew what comes next.
+FIRST_TICK_GRACE = timedelta(minutes=1)
+
 
 @cache
 def timetable_of(when: When) -> Any:
     """Return the timetable for a description of ticks; schedules of the same ticks share it.
 
-    A schedule's first run is its next tick. Where the tick before lies less than a tenth of the time between
-    two of them back (at least 5 minutes), Airflow 3.3 runs that one, whatever ``run_immediately`` says: no
-    parse between a tick and its run loses the run.
+    A schedule's first run is its next tick, or the one that passed less than :data:`FIRST_TICK_GRACE` ago.
     """
     if len(when.crons) == 1:
-        return CronTriggerTimetable(when.crons[0], timezone=when.zone, run_immediately=False)
-    return MultipleCronTriggerTimetable(*when.crons, timezone=when.zone, run_immediately=False)
+        return CronTriggerTimetable(when.crons[0], timezone=when.zone, run_immediately=FIRST_TICK_GRACE)
+    return MultipleCronTriggerTimetable(*when.crons, timezone=when.zone, run_immediately=FIRST_TICK_GRACE)

@@ -17,9 +17,10 @@ from airflow.sdk.exceptions import (
 
 from data_sync import accounts, notifications
 from data_sync.assets import ALIAS, asset_of
+from data_sync.catalogue import switches
 from data_sync.checking import CHECK, run_check
 from data_sync.dag.airflow_view import TaskAirflowView
-from data_sync.dag.names import SYNC
+from data_sync.dag.names import SYNC, dag_id_of
 from data_sync.dag.requests import request_of
 from data_sync.database import Database
 from data_sync.errors import (
@@ -202,7 +203,7 @@ def choose_accounts() -> None:
 
 
 def upkeep() -> None:
-    """Settle what was left open, and note which accounts exist."""
+    """Settle what was left open, note which accounts exist, and look at pause switches that are in doubt."""
     db = Database()
     require_current_schema(db)
     view = TaskAirflowView()
@@ -212,6 +213,7 @@ def upkeep() -> None:
     problems = [problem for run in runs if (problem := _settle_left_over(db, run, view))]
     for account in known:
         _mirror_account(db, account)
+    switches.look(db, lambda key: view.is_paused(dag_id_of(key)))
     if problems:
         raise DataSyncError(f"{len(problems)} run(s) could not be settled: {'; '.join(problems)}")
 

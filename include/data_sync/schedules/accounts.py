@@ -13,6 +13,7 @@ DEFAULT_NAME = "default"
 SLUG_PATTERN = r"[a-z0-9]+"
 NAME_PATTERN = r"[a-z0-9][a-z0-9_-]{0,49}"
 _WORD = re.compile(rf"({SLUG_PATTERN})(?::({NAME_PATTERN}))?")
+_CONN_ID = re.compile(rf"({SLUG_PATTERN})_({NAME_PATTERN})")
 
 
 @dataclass(frozen=True, order=True)
@@ -33,11 +34,7 @@ class AccountRef:
         """
         match = _WORD.fullmatch(word) if isinstance(word, str) else None
         if match is None:
-            raise RefusedValueError(
-                f"{shown(word)} does not name an account",
-                "write a network such as admitad, or a network and one of its accounts such as "
-                "admitad:shop2, in lower-case letters and digits",
-            )
+            raise RefusedValueError(f"{shown(word)} does not name an account", _instead_of(word))
         return cls(match[1], match[2] or DEFAULT_NAME)
 
     @classmethod
@@ -71,3 +68,12 @@ class AccountRef:
     def __str__(self) -> str:
         """Return the word that a schedule names the account by."""
         return self.network if self.name == DEFAULT_NAME else f"{self.network}:{self.name}"
+
+
+def _instead_of(word: object) -> str:
+    if isinstance(word, str) and (match := _CONN_ID.fullmatch(word)):
+        return f"write {AccountRef(match[1], match[2])}"
+    return (
+        "write a network such as admitad, or a network and one of its accounts such as admitad:shop2, in "
+        "lower-case letters and digits"
+    )

@@ -38,7 +38,7 @@ from data_sync.schedules.fields import (
     Zone,
 )
 from data_sync.schedules.problems import ScheduleRefusedError, findings_of
-from data_sync.schedules.timing import When, clock_crons, interval_crons
+from data_sync.schedules.timing import When, clock_crons, cron_crons, interval_crons
 from data_sync.schedules.words import (
     DateRange,
     Interval,
@@ -237,7 +237,7 @@ class Schedule(Defaults):
     def when(self) -> When:
         """When it runs, whether it is active or not; never, if it was read without a timing."""
         if self.cron:
-            return When((self.cron,), self.timezone)
+            return When(cron_crons(self.cron), self.timezone)
         crons = interval_crons(self.interval) if self.interval else clock_crons(self.times, self.weekdays)
         return When(crons, self.timezone)
 

@@ -147,14 +147,30 @@ def _example(name: str) -> str:
     return _EXAMPLES.get(name, "the ones in schedules.schema.json")
 
 
+_DURATION = re.compile(r"(\d{1,5}) ?(m|h|d)[a-z]*", re.IGNORECASE)
+_MINUTES = {"m": 1, "h": 60, "d": 24 * 60}
+
+
+def _instead_of_word(name: str, value: object, context: Mapping[str, Any]) -> str:
+    known = [word.strip("'") for word in re.split(r", | or ", context["expected"])]
+    if name != "interval":
+        return choice(value, known)
+    wanted = _minutes(str(value))
+    same = [word for word in known if wanted and _minutes(word) == wanted]
+    return f"write {same[0]}" if same else f"write one of {', '.join(known)}; for others there is cron"
+
+
+def _minutes(word: str) -> int | None:
+    match = _DURATION.fullmatch(word.strip())
+    return int(match[1]) * _MINUTES[match[2].lower()] if match else None
+
+
 _Instead = Callable[[str, object, Mapping[str, Any]], str]
 
 _SENTENCES: dict[str, tuple[str, _Instead]] = {
     r"enum": (
         "is not known",
-        lambda name, value, context: choice(
-            value, [word.strip("'") for word in re.split(r", | or ", context["expected"])]
-        ),
+        _instead_of_word,
     ),
     r"(list|tuple)_type": (
         "is not a list",

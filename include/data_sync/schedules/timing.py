@@ -6,7 +6,8 @@ and gives the same answers as Airflow 3.3.2, also around daylight saving (its ``
 
 - Clock times, and every expression that does not run in all 24 hours: each tick of the wall clock
   happens once. In the hour that comes twice it happens the second time; a tick in the hour that is
-  left out moves on by the size of the jump (02:30 in Berlin runs at 03:30).
+  left out moves on by the size of the jump (02:30 in Berlin runs at 03:30), unless another one runs
+  between the jump and then.
 - Expressions that run in every hour of the day keep their distance in elapsed time through the change,
   so the hour that comes twice has its ticks twice. Such an expression limited to some days (``*/10 * *
   * mon``) has its first tick after a change one hour off; Airflow does the same. ``times`` never does
@@ -49,6 +50,9 @@ _PRESETS = {
 _CRON_HELP = (
     'write five fields (minute, hour, day of month, month, weekday) such as "30 6 * * *" for 06:30 every day'
 )
+#: Those that are left out or come twice somewhere (all zones of tzdata 2026, years 2024 to 2032): midnight in
+#: Cairo and Havana, 22:00 on Easter Island, 03:00 in Athens.
+_HOURS_OF_CHANGE = frozenset({21, 22, 23, 0, 1, 2, 3})
 _FIELD_SIZES = (60, 24, 31, 12, 7)
 _LONGEST_CRON = 200
 #: Leap days and all weekdays of all dates lie within the years that croniter searches from here.
@@ -155,24 +159,37 @@ def interval_crons(interval: Interval) -> tuple[str, ...]:
     return (_INTERVALS[interval],)
 
 
+def cron_crons(cron: str) -> tuple[str, ...]:
+    """Describe a cron expression: as it is, or by expressions of one minute each where clocks change.
+
+    Airflow (3.3.2, ``CronMixin._align_to_prev``) looks back from the hour that is left out, or comes twice,
+    to a tick that is yet to come. Of several ticks of one expression in that hour it forgets all but the
+    last; of several expressions none.
+    """
+    named, hours = croniter(cron, _PROBE).expanded[:2]
+    minutes = range(60) if named == ["*"] else named
+    if len(minutes) == 1 or _HOURS_OF_CHANGE.isdisjoint(hours):
+        return (cron,)
+    rest = cron.split(" ", 1)[1]
+    return tuple(f"{minute} {rest}" for minute in minutes)
+
+
 def clock_crons(times: Iterable[str], weekdays: Iterable[Weekday] = ()) -> tuple[str, ...]:
     """Describe fixed clock times (``HH:MM``) on some weekdays; no weekday means every day.
 
-    Hours with equal minutes share an expression. All 24 hours never do: an expression that runs in
-    every hour is no fixed clock time for Airflow any more (see the module's text).
+    Hours with the same minute share an expression, minutes never do: see :func:`cron_crons`. Neither do all
+    24 hours: an expression that runs in every hour is no fixed clock time for Airflow any more (see the
+    module's text).
     """
-    minutes_of: defaultdict[int, set[int]] = defaultdict(set)
+    hours_of: defaultdict[int, set[int]] = defaultdict(set)
     for time in times:
         hour_word, minute_word = time.split(":")
-        minutes_of[int(hour_word)].add(int(minute_word))
-    hours_of: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
-    for hour in sorted(minutes_of):
-        hours_of[tuple(sorted(minutes_of[hour]))].append(hour)
+        hours_of[int(minute_word)].add(int(hour_word))
     days = _day_field(weekdays)
     return tuple(
-        f"{','.join(map(str, minutes))} {','.join(map(str, part))} * * {days}"
-        for minutes, hours in hours_of.items()
-        for part in ((hours[:12], hours[12:]) if len(hours) == 24 else (hours,))
+        f"{minute} {','.join(map(str, part))} * * {days}"
+        for minute, hours in sorted(hours_of.items())
+        for part in ((range(12), range(12, 24)) if len(hours) == 24 else (sorted(hours),))
     )
 
 

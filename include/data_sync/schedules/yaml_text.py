@@ -19,8 +19,10 @@ DEEPEST = 12
 MOST_ALIASES = 100
 
 _CONTROL = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_CONFLICT = re.compile(r"^(<{7}|>{7}|\|{7})(?= |$)", re.MULTILINE)
+_CONFLICT = re.compile(r"^(<{7}|>{7}|\|{7}|={7})(?= |$)", re.MULTILINE)
 _TAB = re.compile(r"^ *\t[ \t]*(?=[^\s#])", re.MULTILINE)
+#: Spaces of other kinds, which come from web pages and mails and look like those that indent.
+_SPACE = re.compile(r"^ *[\u00a0\u2000-\u200b\u202f\u3000]", re.MULTILINE)
 _LAYOUT = "check the indentation of this line and the line before, and that each key ends with a colon"
 #: Part of what the parser says, and what to say to people. ``{char}`` is the character at fault.
 _GRAMMAR = (
@@ -40,6 +42,7 @@ _GRAMMAR = (
         "a colon stands where no value can start",
         f"{_LAYOUT}; put a text with a colon in quotes",
     ),
+    ("could not find expected ':'", "the line has no colon, or is cut off", "write it as word: value"),
     ("did not find expected", "the line does not fit what stands before it", _LAYOUT),
 )
 
@@ -129,12 +132,13 @@ def _check_marks(text: str) -> None:
         (_CONTROL, "a character that is not text ({char})", "remove it, or save the file as UTF-8 text"),
         (_CONFLICT, "a merge conflict is not resolved", "keep one of the two sides and remove the markers"),
         (_TAB, "a tab is used to indent", "write spaces"),
+        (_SPACE, "a space of another kind ({char}) is used to indent", "write plain spaces"),
     ):
         match = pattern.search(text)
         if match is not None:
             line = text.count("\n", 0, match.start()) + 1
             column = match.start() - text.rfind("\n", 0, match.start())
-            char = f"U+{ord(match[0][0]):04X}"
+            char = f"U+{ord(match[0][-1]):04X}"
             raise UnreadableFileError(what.replace("{char}", char), instead, line, column)
 
 

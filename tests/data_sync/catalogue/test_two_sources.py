@@ -2,41 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from data_sync import catalogue
 from data_sync.catalogue import StoredSchedule, editing
-from data_sync.dag.source import PROCESSOR_MARK, Source
+from data_sync.dag.source import Source
 from data_sync.database import Database
 from data_sync.errors import ScheduleReadOnlyError
-from data_sync.schedules.model import Schedule
 from tests.data_sync.catalogue.drawn import schedule
+from tests.data_sync.catalogue.parses import OTHER, built, write
 
 THEIRS = "  shared: {name: Of the file, networks: [admitad], interval: 1h, date_range: today}\n"
-OTHER = "  other: {networks: [admitad], interval: 1d, date_range: today}\n"
-
-
-@pytest.fixture
-def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: str) -> Source:
-    """What a parse of the dag-processor reads, with a folder of its own for its snapshots."""
-    monkeypatch.setenv(PROCESSOR_MARK, "1")
-    monkeypatch.setenv("AIRFLOW__DATA_SYNC__STATE_FOLDER", str(tmp_path / "state"))
-    (tmp_path / "config").mkdir()
-    (tmp_path / "dags").mkdir()
-    write(tmp_path / "config" / "schedules.yaml", OTHER)
-    return Source(str(tmp_path / "dags" / "quick_sync.py"))
-
-
-def write(path: Path, entries: str) -> None:
-    path.write_text(f"schedules:\n{entries}")
-
-
-def built(source: Source) -> dict[str, Schedule]:
-    """The schedules that become DAGs now."""
-    entries = [entry for number in range(16) for entry in source.shard(number)]
-    return {entry.key: Schedule.from_dict(entry.definition) for entry in entries}
 
 
 def in_force(db: Database, key: str) -> StoredSchedule:

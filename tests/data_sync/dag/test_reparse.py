@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import psycopg
 import pytest
 from click.testing import CliRunner
 
@@ -25,45 +23,8 @@ from data_sync.errors import (
     ScheduleMissingError,
     ScheduleReadOnlyError,
 )
-from data_sync.local.postgres import EmbeddedPostgres
 from tests.data_sync.catalogue.drawn import revision, schedule
 from tests.data_sync.dag.metadata import Metadata
-
-
-@pytest.fixture(scope="module")
-def tables(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """The address of a database with Airflow's own tables, which this process takes for Airflow's."""
-    with psycopg.connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute("CREATE DATABASE metadata")
-    with pytest.MonkeyPatch.context() as patch:
-        address = postgres.url("metadata", "postgresql+psycopg")
-        patch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", address)
-        from airflow import settings
-        from airflow.models.base import Base
-        from airflow.utils import db as airflow_db
-
-        settings.configure_vars()
-        settings.configure_orm()
-        airflow_db.import_all_models()
-        Base.metadata.create_all(settings.engine)
-        yield postgres.url("metadata")
-        settings.dispose_orm(do_log=False)
-    settings.configure_vars()
-    settings.configure_orm()
-
-
-@pytest.fixture
-def metadata(tables: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Metadata]:
-    """Airflow's database as after the first parse of our files; the second request comes at once."""
-    found = Metadata(tables)
-    found.know("quick_sync", "quick_sync.py")
-    found.know("data_sync_upkeep", "data_sync_upkeep.py")
-    yield found
-    for thread in threading.enumerate():
-        if isinstance(thread, threading.Timer):
-            thread.cancel()
-            thread.join()
-    found.rows("TRUNCATE dag, dag_bundle, dag_priority_parsing_request, log CASCADE")
 
 
 def file_of(key: str) -> str:
@@ -130,7 +91,7 @@ def test_before_the_first_parse_a_sentence_says_what_to_wait_for(metadata: Metad
 
 def test_the_command_names_the_files(metadata: Metadata) -> None:
     told = CliRunner().invoke(cli, ["reparse", "a"])
-    assert (told.exit_code, told.output) == (0, f"The dag-processor reads {file_of('a')} now.\n")
+    assert (told.exit_code, told.stdout) == (0, f"The dag-processor reads {file_of('a')} now.\n")
     assert metadata.requests() == [file_of("a")]
     assert CliRunner().invoke(cli, ["reparse"]).exit_code == 0
     assert len(metadata.requests()) == SHARDS + 2

@@ -91,9 +91,10 @@ def test_a_file_that_is_not_there_is_a_problem_and_not_a_crash(tmp_path: Path) -
     assert "cannot be read" in str(validate_file(tmp_path, NETWORKS)[0])
 
 
-def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("data", [b"\xef\xbb\xbf" + GOOD.encode(), GOOD.replace("\n", "\r\n").encode()])
+def test_what_editors_of_other_systems_save_is_accepted(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "schedules.yaml"
-    path.write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
+    path.write_bytes(data)
     assert set(read_file(path, NETWORKS).schedules) == {"good"}
 
 
