@@ -97,20 +97,17 @@ def _require_answers(account: str) -> None:
 
 
 def mirror(cursor: Cursor, account: str, *, exists: bool) -> None:
-    """Note that an account was found, or was not."""
+    """Note that an account was found; or was not, where somebody had named it before."""
+    if not exists:
+        cursor.execute("UPDATE data_sync.accounts SET state = 'missing' WHERE account = %s", [account])
+        return
     cursor.execute(
         """
         INSERT INTO data_sync.accounts (account, network, state, seen_at)
-        VALUES (%(account)s, %(network)s, %(state)s, CASE WHEN %(exists)s THEN clock_timestamp() END)
-        ON CONFLICT (account) DO UPDATE SET state = excluded.state,
-            seen_at = COALESCE(excluded.seen_at, accounts.seen_at)
+        VALUES (%s, %s, 'present', clock_timestamp())
+        ON CONFLICT (account) DO UPDATE SET state = excluded.state, seen_at = excluded.seen_at
         """,
-        {
-            "account": account,
-            "network": network_of(account),
-            "state": "present" if exists else "missing",
-            "exists": exists,
-        },
+        [account, network_of(account)],
     )
 
 

@@ -42,8 +42,8 @@ def test_permissions_are_given_and_taken_back(db: Database) -> None:
 
 def test_an_account_that_does_not_exist_is_refused_to_everybody(db: Database) -> None:
     with db.transaction() as cursor:
-        accounts.mirror(cursor, "admitad_shop2", exists=False)
         accounts.grant(cursor, "admitad_shop2", "ann")
+        accounts.mirror(cursor, "admitad_shop2", exists=False)
         for trusted in (True, False):
             refused = accounts.refused_accounts(
                 cursor, ["admitad_shop2", "admitad_new"], user="ann", trusted=trusted
@@ -51,6 +51,12 @@ def test_an_account_that_does_not_exist_is_refused_to_everybody(db: Database) ->
             assert "There is no Airflow connection 'admitad_shop2'" in refused["admitad_shop2"]
             # Nobody has looked for the other one yet: it is not missing, but may not be used by everybody.
             assert ("admitad_new" in refused) is not trusted
+
+
+def test_a_name_that_was_typed_wrong_once_is_not_known_from_then_on(db: Database) -> None:
+    with db.transaction() as cursor:
+        accounts.mirror(cursor, "admitad_typo", exists=False)
+        assert accounts.list_accounts(cursor) == []
 
 
 def test_what_was_found_is_remembered(db: Database) -> None:
