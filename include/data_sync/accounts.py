@@ -189,6 +189,27 @@ def mirror_unknown(cursor: Cursor, accounts: Iterable[str]) -> None:
     )
 
 
+def forget_unused(cursor: Cursor) -> list[str]:
+    """Forget accounts that never existed and that nothing names any more, such as a name typed wrong once."""
+    cursor.execute(
+        """
+        SELECT a.account FROM data_sync.accounts a
+        WHERE a.state = 'missing' AND a.seen_at IS NULL AND NOT a.everyone
+          AND NOT EXISTS (SELECT 1 FROM data_sync.account_grants g WHERE g.account = a.account)
+        """
+    )
+    if not (unseen := [row["account"] for row in cursor]):
+        return []
+    cursor.execute(
+        "SELECT DISTINCT jsonb_array_elements_text(definition -> 'networks') AS word "
+        "FROM data_sync.sync_schedules WHERE deleted_at IS NULL"
+    )
+    named = {AccountRef.parse(row["word"]).conn_id for row in cursor}
+    unused = [account for account in unseen if account not in named]
+    cursor.execute("DELETE FROM data_sync.accounts WHERE account = ANY(%s)", [unused])
+    return unused
+
+
 def list_accounts(cursor: Cursor) -> list[dict[str, Any]]:
     """Return every known account with its state, permissions and last check.
 

@@ -193,6 +193,8 @@ def upkeep() -> None:
     problems = [problem for run in runs if (problem := _settle_left_over(db, run, view))]
     for account in known:
         run_accounts.look_for(db, account)
+    with db.transaction() as cursor:
+        accounts.forget_unused(cursor)
     if problems:
         raise DataSyncError(f"{len(problems)} run(s) could not be settled: {'; '.join(problems)}")
 
