@@ -6,7 +6,7 @@ import json
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
-from data_sync.accounts import mirror_unknown, network_of
+from data_sync.accounts import network_of
 from data_sync.database import Cursor, one
 from data_sync.runs.request import RunRequest
 
@@ -35,9 +35,7 @@ def make(
     :param refused: account to the reason why it cannot be read: its units fail with it when they start.
     :param leave_out: accounts whose logs are not touched.
     """
-    accounts = [ref.conn_id for ref in request.schedule.networks]
-    mirror_unknown(cursor, [account for account in accounts if account not in refused])
-    for account in accounts:
+    for account in (ref.conn_id for ref in request.schedule.networks):
         if account in leave_out:
             continue
         status = "skipped" if refusal else "pending"

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from data_sync import catalogue
-from data_sync.accounts import refused_accounts
+from data_sync.accounts import mirror_unknown, refused_accounts
 from data_sync.database import Cursor, Database, now, one
 from data_sync.runs import guard, lease, logs
 from data_sync.runs.lease import RunWaitsError
@@ -50,20 +50,23 @@ def open_run(
     :raises RunWaitsError: while another run holds the schedule's lease.
     :raises ScheduleChangedError: when the request was made from a definition that is not in force any more.
     """
+    accounts = [ref.conn_id for ref in request.schedule.networks]
     with db.transaction() as cursor:
-        _require_in_force(cursor, request)
+        # By itself: it counts as a change of the catalogue, whose editors must not wait for this run.
+        mirror_unknown(cursor, [account for account in accounts if account not in (missing_accounts or {})])
+    with db.transaction() as cursor:
         run = _insert_or_lock(cursor, request)
         holder = lease.claim(cursor, run["id"], request.schedule_key)
         if holder is not None and not _is_late(cursor, request):
             raise RunWaitsError(holder["id"], holder["run_id"])
+        _require_in_force(cursor, request)
         refusal = _refusal(cursor, run, request, holder)
         units = [] if refusal else run["units"]
         cursor.execute(
             "UPDATE data_sync.sync_runs SET state = 'open', closed_at = NULL, refusal = %s WHERE id = %s",
             [refusal, run["id"]],
         )
-        wanted = [ref.conn_id for ref in request.schedule.networks]
-        forbidden = refused_accounts(cursor, wanted, user=request.author, trusted=request.trusted)
+        forbidden = refused_accounts(cursor, accounts, user=request.author, trusted=request.trusted)
         refused = {**forbidden, **(missing_accounts or {})}
         taskless = {} if refusal else without_task or {}
         logs.make(cursor, run["id"], request, units, refusal, refused, leave_out=taskless)

@@ -90,9 +90,10 @@ def test_a_schedule_that_is_edited_while_its_run_opens_opens_as_it_is_then(db: D
         open_run(db, request)
     assert rows(db, "SELECT 1 FROM data_sync.sync_runs") == []
     assert open_run(db, replace(request, made_from=("yaml", 5))).units
+    settle_run(db, "r1", Airflow("success"))
     with db.transaction() as cursor:
         cursor.execute("UPDATE data_sync.sync_schedules SET deleted_at = now()")
-    with pytest.raises(ScheduleChangedError):
+    with pytest.raises(ScheduleChangedError, match="daily"):
         open_run(db, replace(request, run_id="r2", made_from=("yaml", 5)))
 
 
