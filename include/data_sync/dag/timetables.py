@@ -10,8 +10,8 @@ from airflow.sdk import CronTriggerTimetable, MultipleCronTriggerTimetable
 if TYPE_CHECKING:
     from data_sync.schedules.timing import When
 
-#: A new schedule waits for its next tick. ``False`` would not do: Airflow 3.3 then still runs the tick before
-#: now, where that is no longer ago than a tenth of the time between two ticks (``_calc_first_run``).
+#: How old a tick may be to be made up for when a schedule is new: not at all. Airflow (3.3.2,
+#: ``CronTriggerTimetable._calc_first_run``) takes ``False`` for a tenth of the time between two ticks.
 _NOT_AT_ONCE = timedelta(microseconds=1)
 
 
