@@ -25,21 +25,21 @@ def make(
     request: RunRequest,
     units: Sequence[Mapping[str, Any]],
     refusal: str | None,
-    refused: Mapping[str, str],
+    notes: Mapping[str, Mapping[str, object]],
     *,
     leave_out: Container[str],
 ) -> None:
     """Make the logs of a run that opens, with a step per unit; those that are there begin anew.
 
     :param refusal: why the run does no work: its logs are skipped.
-    :param refused: account to the reason why it cannot be read: its units fail with it when they start.
+    :param notes: account to the log's ``metadata``; ``refused`` there is the reason why the account cannot be
+        read: its units fail with it when they start.
     :param leave_out: accounts whose logs are not touched.
     """
     for account in (ref.conn_id for ref in request.schedule.networks):
         if account in leave_out:
             continue
         status = "skipped" if refusal else "pending"
-        metadata = {"refused": refused[account]} if account in refused else {}
         row = cursor.execute(
             _INSERT_LOG
             + """
@@ -48,7 +48,7 @@ def make(
                 started_at = NULL, finished_at = excluded.finished_at, updated_at = clock_timestamp()
             RETURNING id
             """,
-            _log_values(run, request, account, status, refusal, metadata),
+            _log_values(run, request, account, status, refusal, notes.get(account, {})),
         ).fetchone()
         _make_steps(cursor, one(row)["id"], units)
 
@@ -84,7 +84,7 @@ def _log_values(
     account: str,
     status: str,
     reason: str | None,
-    metadata: Mapping[str, str],
+    metadata: Mapping[str, object],
 ) -> dict[str, Any]:
     return {
         "run": run,
@@ -97,7 +97,7 @@ def _log_values(
         "requested_by": request.requested_by,
         "status": status,
         "reason": reason,
-        "metadata": json.dumps(metadata),
+        "metadata": json.dumps(dict(metadata)),
     }
 
 

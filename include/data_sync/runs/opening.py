@@ -69,7 +69,8 @@ def open_run(
         forbidden = refused_accounts(cursor, accounts, user=request.author, trusted=request.trusted)
         refused = {**forbidden, **(missing_accounts or {})}
         taskless = {} if refusal else without_task or {}
-        logs.make(cursor, run["id"], request, units, refusal, refused, leave_out=taskless)
+        notes = {account: {"refused": reason} for account, reason in refused.items()}
+        logs.make(cursor, run["id"], request, units, refusal, notes, leave_out=taskless)
         for account, reason in taskless.items():
             logs.make_ended(cursor, run["id"], request, account, units, refused.get(account, reason))
     return OpenedRun(run["id"], units, refusal)
