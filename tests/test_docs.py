@@ -152,6 +152,21 @@ def test_every_link_leads_somewhere(page: str) -> None:
         assert not re.fullmatch(r"test_\w+", text) or f"def {text}(" in target.read_text(), text
 
 
+def test_every_law_names_the_tests_that_show_it_and_each_of_them_exists() -> None:
+    page = CHECKOUT / "docs" / "architecture.md"
+    rows = re.findall(r"^\| (\d+)\. .+ \| (.+) \|$", page.read_text(), re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, 22))
+    for number, shown_by in rows:
+        named = re.findall(r"\[(test_\w+)\]\(([^)]+)\)", shown_by)
+        assert named or "not built" in shown_by, number
+        # A name without its link would not be looked for.
+        assert len(named) == len(re.findall(r"(?<![/\w])test_\w+(?!\.py)\b", shown_by)), number
+        for name, path in named:
+            source = ast.parse((page.parent / path).read_text())
+            defined = {node.name for node in ast.walk(source) if isinstance(node, ast.FunctionDef)}
+            assert name in defined, (number, name)
+
+
 def test_every_make_target_of_the_pages_exists() -> None:
     makefile = (CHECKOUT / "Makefile").read_text()
     found = {words[0] for words in named("make")}

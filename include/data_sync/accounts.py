@@ -97,20 +97,17 @@ def _require_answers(account: str) -> None:
 
 
 def mirror(cursor: Cursor, account: str, *, exists: bool) -> None:
-    """Note that an account was found, or was not."""
+    """Note that an account was found; or was not, where somebody had named it before."""
+    if not exists:
+        cursor.execute("UPDATE data_sync.accounts SET state = 'missing' WHERE account = %s", [account])
+        return
     cursor.execute(
         """
         INSERT INTO data_sync.accounts (account, network, state, seen_at)
-        VALUES (%(account)s, %(network)s, %(state)s, CASE WHEN %(exists)s THEN clock_timestamp() END)
-        ON CONFLICT (account) DO UPDATE SET state = excluded.state,
-            seen_at = COALESCE(excluded.seen_at, accounts.seen_at)
+        VALUES (%s, %s, 'present', clock_timestamp())
+        ON CONFLICT (account) DO UPDATE SET state = excluded.state, seen_at = excluded.seen_at
         """,
-        {
-            "account": account,
-            "network": network_of(account),
-            "state": "present" if exists else "missing",
-            "exists": exists,
-        },
+        [account, network_of(account)],
     )
 
 
@@ -190,6 +187,27 @@ def mirror_unknown(cursor: Cursor, accounts: Iterable[str]) -> None:
         """,
         [list(accounts)],
     )
+
+
+def forget_unused(cursor: Cursor) -> list[str]:
+    """Forget accounts that never existed and that nothing names any more, such as a name typed wrong once."""
+    cursor.execute(
+        """
+        SELECT a.account FROM data_sync.accounts a
+        WHERE a.state = 'missing' AND a.seen_at IS NULL AND NOT a.everyone
+          AND NOT EXISTS (SELECT 1 FROM data_sync.account_grants g WHERE g.account = a.account)
+        """
+    )
+    if not (unseen := [row["account"] for row in cursor]):
+        return []
+    cursor.execute(
+        "SELECT DISTINCT jsonb_array_elements_text(definition -> 'networks') AS word "
+        "FROM data_sync.sync_schedules WHERE deleted_at IS NULL"
+    )
+    named = {AccountRef.parse(row["word"]).conn_id for row in cursor}
+    unused = [account for account in unseen if account not in named]
+    cursor.execute("DELETE FROM data_sync.accounts WHERE account = ANY(%s)", [unused])
+    return unused
 
 
 def list_accounts(cursor: Cursor) -> list[dict[str, Any]]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from data_sync import accounts
 from data_sync.database import Database
 from data_sync.errors import AccountMissingError, AccountRefusedError, SecretsUnavailableError
+from tests.data_sync.kit import make_schedule
 
 
 def allowed(db: Database, account: str, user: str | None, *, trusted: bool = False) -> bool:
@@ -42,8 +45,8 @@ def test_permissions_are_given_and_taken_back(db: Database) -> None:
 
 def test_an_account_that_does_not_exist_is_refused_to_everybody(db: Database) -> None:
     with db.transaction() as cursor:
-        accounts.mirror(cursor, "admitad_shop2", exists=False)
         accounts.grant(cursor, "admitad_shop2", "ann")
+        accounts.mirror(cursor, "admitad_shop2", exists=False)
         for trusted in (True, False):
             refused = accounts.refused_accounts(
                 cursor, ["admitad_shop2", "admitad_new"], user="ann", trusted=trusted
@@ -51,6 +54,33 @@ def test_an_account_that_does_not_exist_is_refused_to_everybody(db: Database) ->
             assert "There is no Airflow connection 'admitad_shop2'" in refused["admitad_shop2"]
             # Nobody has looked for the other one yet: it is not missing, but may not be used by everybody.
             assert ("admitad_new" in refused) is not trusted
+
+
+def test_a_name_that_was_typed_wrong_once_is_not_known_from_then_on(db: Database) -> None:
+    with db.transaction() as cursor:
+        accounts.mirror(cursor, "admitad_typo", exists=False)
+        assert accounts.list_accounts(cursor) == []
+
+
+def test_an_account_that_never_was_is_forgotten_once_nothing_names_it(db: Database) -> None:
+    names = ["admitad_typo", "admitad_named", "admitad_granted", "admitad_gone", "admitad_new"]
+    definition = make_schedule(networks=["admitad", "admitad:named"]).to_dict()
+    with db.transaction() as cursor:
+        accounts.mirror_unknown(cursor, names)
+        accounts.grant(cursor, "admitad_granted", "ann")
+        accounts.mirror(cursor, "admitad_gone", exists=True)
+        for name in names[:4]:
+            accounts.mirror(cursor, name, exists=False)
+        cursor.execute(
+            "INSERT INTO data_sync.sync_schedules (key, source, name, definition, definition_hash) "
+            "VALUES ('daily', 'yaml', 'Daily', %s::jsonb, 'x')",
+            [json.dumps(definition)],
+        )
+        assert accounts.forget_unused(cursor) == ["admitad_typo"]
+        assert [row["account"] for row in accounts.list_accounts(cursor)] == sorted(names[1:])
+        cursor.execute("UPDATE data_sync.sync_schedules SET deleted_at = now()")
+        assert accounts.forget_unused(cursor) == ["admitad_named"]
+        assert accounts.forget_unused(cursor) == []
 
 
 def test_what_was_found_is_remembered(db: Database) -> None:

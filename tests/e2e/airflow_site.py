@@ -10,8 +10,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -45,6 +47,13 @@ def conninfo_of(env: dict[str, str]) -> str:
     ).stdout
     found = conninfo_to_dict(text.strip().splitlines()[-1])
     return " ".join(f"{key}='{value}'" for key, value in found.items())
+
+
+@contextmanager
+def own_folder() -> Iterator[Path]:
+    """A folder outside pytest's own, which another pytest that starts would close to Postgres's user."""
+    with tempfile.TemporaryDirectory(prefix="data-sync-test-") as name:
+        yield Path(name)
 
 
 @dataclass

@@ -5,12 +5,11 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.airflow_site import ACCOUNT, AirflowSite, Canary
+from tests.e2e.airflow_site import ACCOUNT, AirflowSite, Canary, own_folder
 from tests.e2e.in_flight import SECOND, Flight, calm, pause, resize_pool
 
 #: Where the sandbox's clock stands when the tests begin.
@@ -26,16 +25,17 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _running(folder: Path, **options: Any) -> Iterator[AirflowSite]:
+def _running(**options: Any) -> Iterator[AirflowSite]:
     """An Airflow with the sandbox, whose account ``admitad_default`` has canary credentials."""
-    found = AirflowSite(folder, (_free_port(), _free_port()), Canary.make(), CLOCK, **options)
-    try:
-        found.call("PATCH", f"/connections/{ACCOUNT}", json=_connection(found, ACCOUNT))
-        reports = _reports_connection(found, "boostiny_default")
-        found.call("PATCH", "/connections/boostiny_default", json=reports)
-        yield found
-    finally:
-        found.stop()
+    with own_folder() as folder:
+        found = AirflowSite(folder, (_free_port(), _free_port()), Canary.make(), CLOCK, **options)
+        try:
+            found.call("PATCH", f"/connections/{ACCOUNT}", json=_connection(found, ACCOUNT))
+            reports = _reports_connection(found, "boostiny_default")
+            found.call("PATCH", "/connections/boostiny_default", json=reports)
+            yield found
+        finally:
+            found.stop()
 
 
 def _connection(site: AirflowSite, account: str, **changes: str) -> dict[str, str]:
@@ -62,9 +62,9 @@ def _reports_connection(site: AirflowSite, account: str, **changes: str) -> dict
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowSite]:
+def site() -> Iterator[AirflowSite]:
     """A running Airflow; its second account has a wrong secret."""
-    with _running(tmp_path_factory.mktemp("site")) as found:
+    with _running() as found:
         broken = _connection(found, "admitad_broken", password="not-the-secret")
         found.call("POST", "/connections", json=broken)
         wrong = _reports_connection(found, "boostiny_wrong", password=found.canary.wrong_key)
@@ -73,10 +73,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowSite]:
 
 
 @pytest.fixture(scope="session")
-def flight_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowSite]:
+def flight_site() -> Iterator[AirflowSite]:
     """A running Airflow whose runs are disturbed; its second account works as well."""
-    folder = tmp_path_factory.mktemp("flights")
-    with _running(folder, schedules="in_flight.yaml", rows_per_day=_MANY_ROWS) as found:
+    with _running(schedules="in_flight.yaml", rows_per_day=_MANY_ROWS) as found:
         found.call("POST", "/connections", json=_connection(found, SECOND))
         yield found
 

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.e2e.airflow_site import ACCOUNT, AirflowSite, Canary
+from tests.e2e.airflow_site import ACCOUNT, AirflowSite, Canary, own_folder
 from tests.e2e.backfills import (
     CASES,
     Case,
@@ -47,19 +47,20 @@ Stories = Mapping[str, Future[Any]]
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowSite]:
+def site() -> Iterator[AirflowSite]:
     """An Airflow of the module's own, with the account that all stories read."""
-    canary, folder = Canary.make(), tmp_path_factory.mktemp("backfills")
-    ports = (_free_port(), _free_port())
-    found = AirflowSite(folder, ports, canary, _CLOCK, schedules="backfills.yaml", rows_per_day=_ROWS_PER_DAY)
-    try:
-        account = {"connection_id": ACCOUNT, "conn_type": "affiliate_admitad"}
-        host = f"http://127.0.0.1:{found.sandbox_port}/admitad"
-        secret = {"host": host, "login": canary.login, "password": canary.secret}
-        found.call("PATCH", f"/connections/{ACCOUNT}", json=account | secret)
-        yield found
-    finally:
-        found.stop()
+    options: dict[str, Any] = {"schedules": "backfills.yaml", "rows_per_day": _ROWS_PER_DAY}
+    canary, ports = Canary.make(), (_free_port(), _free_port())
+    with own_folder() as folder:
+        found = AirflowSite(folder, ports, canary, _CLOCK, **options)
+        try:
+            account = {"connection_id": ACCOUNT, "conn_type": "affiliate_admitad"}
+            host = f"http://127.0.0.1:{found.sandbox_port}/admitad"
+            secret = {"host": host, "login": canary.login, "password": canary.secret}
+            found.call("PATCH", f"/connections/{ACCOUNT}", json=account | secret)
+            yield found
+        finally:
+            found.stop()
 
 
 def _free_port() -> int:

@@ -88,6 +88,29 @@ def test_a_run_keeps_its_accounts_and_days_when_its_schedule_gets_others(
         require_all_rows(following, account)
 
 
+def test_a_run_that_opens_while_an_account_is_added_reads_it_as_well(
+    flight_site: AirflowSite, start: Start
+) -> None:
+    key = "opens-while-edited"
+    flight_site.wait_for_dag(f"sync__{key}")
+    edit_schedule(flight_site, key, {"networks": ["admitad", "admitad:shop2"]})
+    # The catalogue has the edit before the DAG has the account's tasks.
+    flight_site.until(lambda: len(_networks_of(flight_site, key)) == 2, "the edit", _EDIT_SECONDS)
+    flight = start(key)
+    assert flight.land() == "success"
+    assert {account: log["status"] for account, log in flight_site.logs_of(flight.run_id).items()} == {
+        ACCOUNT: "completed",
+        SECOND: "completed",
+    }
+    for account in (ACCOUNT, SECOND):
+        require_all_rows(flight, account)
+
+
+def _networks_of(site: AirflowSite, key: str) -> list[str]:
+    (entry,) = site.rows("SELECT definition FROM data_sync.sync_schedules WHERE key = %s", key)
+    return list(entry["definition"]["networks"])
+
+
 def test_a_run_ends_well_while_the_file_cannot_be_read(flight_site: AirflowSite, start: Start) -> None:
     slow_pages(flight_site, 2)
     flight = start("broken-file")

@@ -55,6 +55,34 @@ def test_accounts_are_checked_where_their_credentials_are(site: AirflowSite) -> 
     assert (budget["allowed"], budget["per_seconds"], budget["closed_until"]) == (570, 60, None)
 
 
+def test_an_account_that_was_added_a_moment_ago_is_read_at_once(site: AirflowSite) -> None:
+    made = {"connection_id": "admitad_fresh", "conn_type": "affiliate_admitad"}
+    host = f"http://127.0.0.1:{site.sandbox_port}/admitad"
+    site.call(
+        "POST",
+        "/connections",
+        json=made | {"host": host, "login": site.canary.login, "password": site.canary.secret},
+    )
+    code, found = accounts_of(site, "check", "admitad_fresh")
+    assert (code, found["admitad_fresh"]["verdict"]) == (0, "fine")
+
+
+def test_an_account_that_does_not_exist_harms_no_other_and_is_not_known_afterwards(site: AirflowSite) -> None:
+    code, found = accounts_of(site, "check", "admitad_default", "admitad_ghost")
+    assert code == 1
+    assert found["admitad_default"]["verdict"] == "fine"
+    assert found["admitad_ghost"]["verdict"] == "not configured"
+    assert "There is no Airflow connection 'admitad_ghost'. Add it" in found["admitad_ghost"]["message"]
+    assert "admitad_ghost" not in accounts_of(site)[1]
+    run_id, state = site.run("quick_sync", {"networks": ["admitad:ghost"], "sync_type": "campaigns"})
+    assert state == "failed"
+    log = site.logs_of(run_id)["admitad_ghost"]
+    assert (log["status"], log["error"]["verdict"]) == ("failed", "not configured")
+    assert site.rows("SELECT state FROM data_sync.sync_runs WHERE run_id = %s", run_id) == [
+        {"state": "closed"}
+    ]
+
+
 def test_past_days_are_read_again_as_one_run_that_no_daily_maximum_counts(site: AirflowSite) -> None:
     site.wait_for_dag("sync__once-a-day")
     done = data_sync(site, "backfill", "whole", "--from", "2026-02-01", "--to", "2026-02-03", "--wait")

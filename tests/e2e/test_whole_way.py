@@ -172,6 +172,7 @@ def test_no_secret_of_any_network_is_anywhere(site: AirflowSite, first_sync: str
         assert _seen(secrets, " ".join(process.info["cmdline"] or [])) == []
     for words in (("logs", "--json"), ("accounts", "--json"), ("schedules", "--json"), ("totals", "--json")):
         assert _seen(secrets, site.command("data-sync", *words)) == []
+    assert _seen(secrets, site.command("data-sync", "export")) == []
     assert _seen(secrets, str(site.call("GET", "/connections"))) == []
     for dag_id, run_id in (("sync__whole", first_sync), ("sync__reports", reports)):
         base = f"/dags/{dag_id}/dagRuns/{run_id}"

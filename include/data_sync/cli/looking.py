@@ -29,8 +29,8 @@ def logs(
     with open_database().transaction() as cursor:
         rows = cursor.execute(
             """
-            SELECT l.id, l.created_at AS started, COALESCE(l.schedule_key, l.kind) AS schedule, l.account,
-                l.status, sum(s.rows_read)::bigint AS read, sum(s.rows_inserted)::bigint AS new,
+            SELECT l.id, l.created_at AS started, COALESCE(l.schedule_key, l.kind) AS schedule, l.kind,
+                l.account, l.status, sum(s.rows_read)::bigint AS read, sum(s.rows_inserted)::bigint AS new,
                 sum(s.rows_updated)::bigint AS changed, sum(s.rows_vanished)::bigint AS gone,
                 sum(s.rows_rejected)::bigint AS rejected, sum(s.requests)::bigint AS requests,
                 concat_ws(' ', COALESCE(l.error ->> 'message', l.reason),

@@ -15,7 +15,9 @@ class TaskAirflowView:
         # The state of a deleted run is an error that looks like any other; the count is not.
         if RuntimeTaskInstance.get_dr_count(dag_id=dag_id, run_ids=[run_id]) == 0:
             return None
-        return str(RuntimeTaskInstance.get_dagrun_state(dag_id, run_id))
+        # A member of an enum of Airflow's client, whose str() is its name and not Airflow's word.
+        state = RuntimeTaskInstance.get_dagrun_state(dag_id, run_id)
+        return str(getattr(state, "value", state))
 
     def task_states(self, dag_id: str, run_id: str) -> Mapping[str, str | None]:
         """Return the state of each task instance of the run."""

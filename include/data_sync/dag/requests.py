@@ -58,6 +58,13 @@ def request_of(context: Context, db: Database) -> RunRequest:
             f"The schedule {key!r} is not in the catalogue. If it is new, wait until the dag-processor has "
             "read it; if it was deleted, its DAG goes away by itself."
         )
+    if dag_run.conf:
+        words = ", ".join(sorted(dag_run.conf))
+        raise ConfigError(
+            f"The DAG of a schedule reads what its schedule says and takes no words ({words}). To read other "
+            f"days or accounts for it once, start {QUICK_SYNC} with these words and with "
+            f'"schedule": "{key}".'
+        )
     kind = _KINDS.get(dag_run.run_type.value, RunKind.RUN_NOW)
     request = _request(dag_run, kind, entry.schedule, entry)
     if kind is not RunKind.SCHEDULED:
@@ -107,6 +114,7 @@ def _request(dag_run: Any, kind: RunKind, schedule: Schedule, entry: StoredSched
         schedule_key=entry.key if entry else None,
         author=author,
         trusted=(entry is not None and entry.source == "yaml") or is_trusted(author),
+        made_from=(entry.source, entry.revision) if entry else None,
     )
 
 
@@ -115,7 +123,13 @@ def _again(dag_run: Any, stored: StoredRun, entry: StoredSchedule | None) -> Run
     kind = RunKind(stored.kind)
     by_owner = kind is not RunKind.RETRY and "networks" not in (dag_run.conf or {})
     request = _request(dag_run, kind, stored.schedule, entry if by_owner else None)
-    return replace(request, anchor=stored.anchor, schedule_key=stored.schedule_key, units=tuple(stored.units))
+    return replace(
+        request,
+        anchor=stored.anchor,
+        schedule_key=stored.schedule_key,
+        units=tuple(stored.units),
+        made_from=None,
+    )
 
 
 def _quick(dag_run: Any, db: Database, key: str | None, entry: StoredSchedule | None) -> RunRequest:

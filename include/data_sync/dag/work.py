@@ -19,13 +19,12 @@ from data_sync import accounts, notifications
 from data_sync.assets import ALIAS, asset_of
 from data_sync.catalogue import switches
 from data_sync.checking import CHECK, run_check
+from data_sync.dag import run_accounts
 from data_sync.dag.airflow_view import TaskAirflowView
 from data_sync.dag.names import SYNC, dag_id_of
 from data_sync.dag.requests import request_of
 from data_sync.database import Database
 from data_sync.errors import (
-    AccountMissingError,
-    AccountRefusedError,
     DatabaseError,
     DataSyncError,
     SecretsUnavailableError,
@@ -34,10 +33,9 @@ from data_sync.ledger.settle import settle
 from data_sync.ledger.steps import Place
 from data_sync.runs.lease import RunWaitsError
 from data_sync.runs.lookup import StoredRun, find_run, find_run_by_id, open_runs
-from data_sync.runs.opening import OpenedRun
+from data_sync.runs.opening import OpenedRun, ScheduleChangedError
 from data_sync.runs.opening import open_run as open_stored_run
 from data_sync.runs.request import RunRequest
-from data_sync.schedules.model import Schedule
 from data_sync.schedules.planning import WorkUnit
 from data_sync.schema import require_current_schema
 from data_sync.sync import NotOfThisRunError, SyncTask, run_sync
@@ -58,53 +56,40 @@ def open_run() -> list[dict[str, Any]]:
     db = Database()
     require_current_schema(db)
     request = request_of(context, db)
-    missing = _missing_accounts(db, request.schedule)
+    missing = run_accounts.missing(db, request.schedule)
+    without_task = run_accounts.without_task(context, db, request, missing)
     try:
-        opened = _open(db, request, missing)
+        opened = _open(db, request, missing, without_task)
     except RunWaitsError as waits:
         raise _ask_again(waits) from None
+    except ScheduleChangedError as changed:
+        log.info("%s Opening the run as it is now.", changed)
+        raise AirflowRescheduleException(timezone.utcnow()) from None
     if opened.refusal:
         log.warning("This run does no work: %s", opened.refusal)
     return opened.units
 
 
-def _open(db: Database, request: RunRequest, missing: dict[str, str]) -> OpenedRun:
+def _open(
+    db: Database, request: RunRequest, missing: dict[str, str], without_task: dict[str, str]
+) -> OpenedRun:
     """Open the run; where another one seems to be going, find out first whether it has ended.
 
     :raises RunWaitsError: when the other one is still going.
     """
     try:
-        return open_stored_run(db, request, missing_accounts=missing)
+        return open_stored_run(db, request, missing_accounts=missing, without_task=without_task)
     except RunWaitsError as waits:
         with db.transaction() as cursor:
             holder = find_run_by_id(cursor, waits.held_by)
         if not settle(db, holder, TaskAirflowView()).is_closed:
             raise
-    return open_stored_run(db, request, missing_accounts=missing)
+    return open_stored_run(db, request, missing_accounts=missing, without_task=without_task)
 
 
 def _ask_again(waits: RunWaitsError) -> AirflowRescheduleException:
     log.info("%s Asking again in %s s.", waits, _ASK_AGAIN.seconds)
     return AirflowRescheduleException(timezone.utcnow() + _ASK_AGAIN)
-
-
-def _missing_accounts(db: Database, schedule: Schedule) -> dict[str, str]:
-    """Note which accounts exist; return those that cannot be read, each with the reason.
-
-    :raises SecretsUnavailableError: when that cannot be told now.
-    """
-    missing = {}
-    for ref in schedule.networks:
-        try:
-            accounts.load_credentials(ref.conn_id)
-        except AccountRefusedError as error:
-            missing[ref.conn_id] = str(error)
-            exists = not isinstance(error, AccountMissingError)
-        else:
-            exists = True
-        with db.transaction() as cursor:
-            accounts.mirror(cursor, ref.conn_id, exists=exists)
-    return missing
 
 
 def sync(account: str, unit: dict[str, Any]) -> None:
@@ -165,7 +150,7 @@ def _open_failed_run(context: Context, db: Database) -> StoredRun | None:
     try:
         request = request_of(context, db)
         open_stored_run(db, request)
-    except (DataSyncError, RunWaitsError) as error:
+    except (DataSyncError, RunWaitsError, ScheduleChangedError) as error:
         log.warning("open_run never opened this run, and no log can be made for it: %s", error)
         return None
     with db.transaction() as cursor:
@@ -191,13 +176,9 @@ def choose_accounts() -> None:
     with db.transaction() as cursor:
         run = find_run(cursor, ti.dag_id, ti.run_id)
     chosen = set() if run is None or run.refusal else {ref.group_id for ref in run.schedule.networks}
-    names = TaskAirflowView().task_states(ti.dag_id, ti.run_id)
-    groups = {name.split(".")[0] for name in names if "." in name}
-    if missing := chosen - groups:
-        raise AirflowFailException(
-            f"quick_sync has no group for {', '.join(sorted(missing))} yet. The dag-processor makes one "
-            "within a minute after an account is first known; clear this run then."
-        )
+    groups = run_accounts.groups_of(ti)
+    if chosen and not chosen & groups:
+        raise AirflowFailException("None of the accounts can be read: `data-sync logs` says why.")
     if others := sorted(groups - chosen):
         raise DownstreamTasksSkipped(tasks=[f"{group}.{SYNC}" for group in others])
 
@@ -212,7 +193,9 @@ def upkeep() -> None:
         known = [row["account"] for row in accounts.list_accounts(cursor)]
     problems = [problem for run in runs if (problem := _settle_left_over(db, run, view))]
     for account in known:
-        _mirror_account(db, account)
+        run_accounts.look_for(db, account)
+    with db.transaction() as cursor:
+        accounts.forget_unused(cursor)
     switches.look(db, lambda key: view.is_paused(dag_id_of(key)))
     if problems:
         raise DataSyncError(f"{len(problems)} run(s) could not be settled: {'; '.join(problems)}")
@@ -228,18 +211,3 @@ def _settle_left_over(db: Database, run: StoredRun, view: TaskAirflowView) -> st
     if settled.is_closed:
         log.info("Settled %s of %s: %s", run.run_id, run.dag_id, dict(settled.statuses))
     return None
-
-
-def _mirror_account(db: Database, account: str) -> None:
-    try:
-        accounts.load_credentials(account)
-        exists = True
-    except AccountMissingError:
-        exists = False
-    except AccountRefusedError:
-        exists = True
-    except Exception:  # A secrets backend that does not answer says nothing about the account.
-        log.warning("Whether %s exists cannot be told now.", account, exc_info=True)
-        return
-    with db.transaction() as cursor:
-        accounts.mirror(cursor, account, exists=exists)

@@ -31,7 +31,8 @@ _WHY = {
     "upstream_failed": "The task never started, because one before it failed: its log in Airflow says why.",
     "skipped": "The task was skipped.",
     "removed": "The task is gone from the DAG.",
-    "success": "The task was marked as successful by hand before it had finished.",
+    "success": "Airflow counts the task as successful, but it has not read this unit to its end: somebody "
+    "marked it so, or cleared open_run alone.",
 }
 _RUN_GONE = "The Airflow run was deleted before this unit had finished."
 _RUN_OVER = "The Airflow run ended before this unit had finished."

@@ -132,7 +132,8 @@ class Story:
         self._note_failures(found)
         self.console.print(
             f"{killer.said} {found.total('read')} rows read after {found.tries} tries, in "
-            f"{found.seconds:.1f} s."
+            f"{found.seconds:.1f} s.",
+            soft_wrap=True,
         )
         if not killer.said or found.tries < 2:
             self.problems.append("No task could be killed, so nothing was shown to recover.")

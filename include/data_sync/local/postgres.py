@@ -105,6 +105,11 @@ class EmbeddedPostgres:
             self._process.wait()
         self._process = None
 
+    @property
+    def ids(self) -> set[int]:
+        """The process id of the server, where it was started here."""
+        return set() if self._process is None else {self._process.pid}
+
     def is_running(self) -> bool:
         """Say whether the server that :meth:`start` started is still there."""
         return self._process is not None and self._process.poll() is None

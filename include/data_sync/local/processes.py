@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -35,6 +35,19 @@ def adopt_orphans() -> None:
     """Become the parent of every descendant that loses its own."""
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def reap_orphans(own: Collection[int]) -> None:
+    """Let adopted processes that have ended go; they would stay in the process table for as long as we run.
+
+    :param own: the ids of our own children, whose ends somebody waits for.
+    """
+    for child in psutil.Process().children():
+        try:
+            if child.pid not in own and child.status() == psutil.STATUS_ZOMBIE:
+                os.waitpid(child.pid, os.WNOHANG)
+        except (psutil.NoSuchProcess, ChildProcessError):
+            continue
 
 
 def end_with_parent(signum: int = signal.SIGTERM) -> None:

@@ -75,6 +75,11 @@ class Services:
                     f"read the end of {self.log_of(name)}, then start again."
                 )
 
+    @property
+    def ids(self) -> set[int]:
+        """The process ids of what was started and is being watched."""
+        return {process.pid for process in self._running.values()}
+
     def log_of(self, name: str) -> Path:
         """Return the path of a service's log."""
         return self._logs / f"{name}.log"

@@ -15,7 +15,7 @@ from data_sync.local.home import ADMIN, Secrets
 from data_sync.local.ports import LOOPBACK, require_free
 from data_sync.local.postgres import EmbeddedPostgres
 from data_sync.local.prepare import SANDBOX_URL
-from data_sync.local.processes import STOP_SIGNALS, adopt_orphans, end_descendants
+from data_sync.local.processes import STOP_SIGNALS, adopt_orphans, end_descendants, reap_orphans
 from data_sync.local.rest import LocalAirflowApi
 from data_sync.local.services import Service, Services
 from data_sync.local.settings import Layout
@@ -85,8 +85,10 @@ class Stack:
 
         :raises LocalError: when a part ends by itself.
         """
+        own = self.services.ids | self.postgres.ids
         while True:
             self.require_alive()
+            reap_orphans(own)
             time.sleep(0.5)
 
     def _wait_until_healthy(self, started: datetime) -> None:

@@ -7,17 +7,22 @@ doing it again finds the same answer.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from data_sync import catalogue
 from data_sync.accounts import mirror_unknown, refused_accounts
 from data_sync.database import Cursor, Database, now, one
-from data_sync.runs import guard, lease
+from data_sync.runs import guard, lease, logs
 from data_sync.runs.lease import RunWaitsError
 from data_sync.runs.request import RunKind, RunRequest
 from data_sync.schedules.planning import plan_units
+
+
+class ScheduleChangedError(Exception):
+    """Raised when the schedule was edited while its run was about to open: ask again what it says now."""
 
 
 @dataclass
@@ -30,30 +35,59 @@ class OpenedRun:
 
 
 def open_run(
-    db: Database, request: RunRequest, *, missing_accounts: Mapping[str, str] | None = None
+    db: Database,
+    request: RunRequest,
+    *,
+    missing_accounts: Mapping[str, str] | None = None,
+    without_task: Mapping[str, str] | None = None,
 ) -> OpenedRun:
     """Open a run, or say why it does no work.
 
     :param missing_accounts: account to the reason why it cannot be read; its log fails with it, as does
         that of an account which the run's author may not use.
+    :param without_task: account to the reason why Airflow has no task for it in this run; nobody else would
+        ever write the end of its log, so that is written at once.
     :raises RunWaitsError: while another run holds the schedule's lease.
+    :raises ScheduleChangedError: when the request was made from a definition that is not in force any more.
     """
+    accounts = [ref.conn_id for ref in request.schedule.networks]
+    with db.transaction() as cursor:
+        # By itself: it counts as a change of the catalogue, whose editors must not wait for this run.
+        mirror_unknown(cursor, [account for account in accounts if account not in (missing_accounts or {})])
     with db.transaction() as cursor:
         run = _insert_or_lock(cursor, request)
         holder = lease.claim(cursor, run["id"], request.schedule_key)
         if holder is not None and not _is_late(cursor, request):
             raise RunWaitsError(holder["id"], holder["run_id"])
+        _require_in_force(cursor, request)
         refusal = _refusal(cursor, run, request, holder)
         units = [] if refusal else run["units"]
         cursor.execute(
             "UPDATE data_sync.sync_runs SET state = 'open', closed_at = NULL, refusal = %s WHERE id = %s",
             [refusal, run["id"]],
         )
-        wanted = [ref.conn_id for ref in request.schedule.networks]
-        forbidden = refused_accounts(cursor, wanted, user=request.author, trusted=request.trusted)
+        forbidden = refused_accounts(cursor, accounts, user=request.author, trusted=request.trusted)
         refused = {**forbidden, **(missing_accounts or {})}
-        _make_logs(cursor, run["id"], request, units, refusal, refused)
+        taskless = {} if refusal else without_task or {}
+        notes = {account: {"refused": reason} for account, reason in refused.items()}
+        logs.make(cursor, run["id"], request, units, refusal, notes, leave_out=taskless)
+        for account, reason in taskless.items():
+            logs.make_ended(cursor, run["id"], request, account, units, refused.get(account, reason))
     return OpenedRun(run["id"], units, refusal)
+
+
+def _require_in_force(cursor: Cursor, request: RunRequest) -> None:
+    """Hold the schedule as it is until the run is open.
+
+    Whoever edits it then finds the run in flight, and its DAG keeps what this run needs.
+    """
+    if request.made_from is None:
+        return
+    key = request.schedule_key
+    cursor.execute("SELECT 1 FROM data_sync.sync_schedules WHERE key = %s FOR SHARE", [key])
+    entry = catalogue.find(cursor, str(key))
+    if entry is None or (entry.source, entry.revision) != request.made_from:
+        raise ScheduleChangedError(f"The schedule {key} has just been edited.")
 
 
 def _refusal(
@@ -112,68 +146,3 @@ def _is_late(cursor: Cursor, request: RunRequest) -> bool:
     """Tell whether a scheduled run has waited until the schedule's next tick."""
     deadline: datetime | None = request.gives_up_at
     return request.kind is RunKind.SCHEDULED and deadline is not None and now(cursor) >= deadline
-
-
-def _make_logs(
-    cursor: Cursor,
-    run: int,
-    request: RunRequest,
-    units: Sequence[Mapping[str, Any]],
-    refusal: str | None,
-    refused: Mapping[str, str],
-) -> None:
-    accounts = {ref.conn_id: ref.network for ref in request.schedule.networks}
-    mirror_unknown(cursor, accounts)
-    for account, network in accounts.items():
-        log = one(
-            cursor.execute(
-                """
-                INSERT INTO data_sync.sync_logs AS l (sync_run, account, network, schedule_key, schedule_name,
-                    kind, sync_type, requested_by, status, reason, metadata, finished_at)
-                VALUES (%(run)s, %(account)s, %(network)s, %(schedule_key)s, %(name)s, %(kind)s,
-                    %(sync_type)s, %(requested_by)s, %(status)s, %(reason)s, %(metadata)s,
-                    CASE WHEN %(status)s = 'skipped' THEN clock_timestamp() END)
-                ON CONFLICT (sync_run, account) DO UPDATE SET status = excluded.status,
-                    reason = excluded.reason, metadata = excluded.metadata, error = NULL, warnings = '[]',
-                    started_at = NULL, finished_at = excluded.finished_at, updated_at = clock_timestamp()
-                RETURNING id
-                """,
-                {
-                    "run": run,
-                    "account": account,
-                    "network": network,
-                    "schedule_key": request.schedule_key,
-                    "name": request.schedule.name,
-                    "kind": request.kind.value,
-                    "sync_type": request.schedule.sync_type.value,
-                    "requested_by": request.requested_by,
-                    "status": "skipped" if refusal else "pending",
-                    "reason": refusal,
-                    "metadata": json.dumps({"refused": refused[account]} if account in refused else {}),
-                },
-            ).fetchone()
-        )
-        _make_steps(cursor, log["id"], units)
-
-
-def _make_steps(cursor: Cursor, log: int, units: Sequence[Mapping[str, Any]]) -> None:
-    for unit in units:
-        cursor.execute(
-            """
-            INSERT INTO data_sync.sync_log_steps AS s
-                (log_id, unit_index, kind, label, first_day, last_day, date_filter)
-            VALUES (%(log)s, %(index)s, %(kind)s, %(label)s, %(first)s, %(last)s, %(filter)s)
-            ON CONFLICT (log_id, unit_index) DO UPDATE SET status = 'pending', holder = NULL, reason = NULL,
-                error = NULL, started_at = NULL, finished_at = NULL, updated_at = clock_timestamp()
-            WHERE s.status NOT IN ('processing', 'waiting', 'retrying')
-            """,
-            {
-                "log": log,
-                "index": unit["index"],
-                "kind": unit["kind"],
-                "label": unit["label"],
-                "first": unit.get("first"),
-                "last": unit.get("last"),
-                "filter": "occurred" if unit.get("first") else None,
-            },
-        )

@@ -45,6 +45,8 @@ class RunRequest:
     :param gives_up_at: until when a scheduled run waits for the run before it; ``None``: without end.
     :param units: the units of work where the schedule's own words do not give them.
     :param retry_of: the log that is read again.
+    :param made_from: source and revision of the schedule in the catalogue that this was made from; where it
+        has changed meanwhile, the run is not opened with what is out of date.
     """
 
     dag_id: str
@@ -59,6 +61,7 @@ class RunRequest:
     gives_up_at: datetime | None = None
     units: tuple[Mapping[str, object], ...] | None = None
     retry_of: int | None = None
+    made_from: tuple[str, int] | None = None
 
     @property
     def definition(self) -> dict[str, Any]:

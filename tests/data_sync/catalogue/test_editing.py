@@ -226,6 +226,7 @@ def test_the_owner_counts_and_not_who_changes_it(db: Database) -> None:
 
 def test_an_account_that_does_not_exist_is_refused_with_what_to_do(db: Database) -> None:
     with db.transaction() as cursor:
+        accounts.mirror_unknown(cursor, ["admitad_gone"])
         accounts.mirror(cursor, "admitad_gone", exists=False)
     with pytest.raises(AccountRefusedError, match="There is no Airflow connection 'admitad_gone'"):
         create(db, schedule("mine", networks=["admitad:gone"]))

@@ -31,10 +31,16 @@ def airflow_site(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "boss:admin,bob:user")
 
 
-def ask(db: Database, conf: dict[str, Any], user: str | None = "boss", run_id: str = "q1") -> RunRequest:
+def ask(
+    db: Database,
+    conf: dict[str, Any],
+    user: str | None = "boss",
+    run_id: str = "q1",
+    dag_id: str = QUICK_SYNC,
+) -> RunRequest:
     """What ``open_run`` of a quick sync is told by Airflow."""
     dag_run = SimpleNamespace(
-        dag_id=QUICK_SYNC,
+        dag_id=dag_id,
         run_id=run_id,
         conf=conf,
         logical_date=None,
@@ -103,6 +109,21 @@ def test_running_a_schedule_uses_its_owners_permissions_unless_other_accounts_ar
     assert (other.author, other.trusted) == ("bob", False)
     past = ask(db, {"schedule": "daily", "from": "2026-02-01", "to": "2026-02-03"})
     assert (past.kind, past.schedule.date_range, past.author) == (RunKind.BACKFILL, "custom", "ann")
+
+
+def test_a_run_of_a_schedule_knows_which_form_of_it_it_was_made_from(db: Database) -> None:
+    store(db, source="yaml")
+    assert ask(db, {"schedule": "daily"}).made_from == ("yaml", 1)
+    assert ask(db, {"networks": ["admitad"]}).made_from is None
+
+
+def test_words_for_a_schedules_own_dag_are_refused_and_the_way_is_told(db: Database) -> None:
+    store(db, source="yaml")
+    with pytest.raises(ConfigError) as caught:
+        ask(db, {"date_range": "yesterday"}, dag_id="sync__daily")
+    assert "takes no words (date_range)" in str(caught.value)
+    assert 'start quick_sync with these words and with "schedule": "daily"' in str(caught.value)
+    assert ask(db, {}, dag_id="sync__daily").kind == RunKind.RUN_NOW
 
 
 def test_schedules_kept_in_git_may_use_every_account(db: Database) -> None:
