@@ -112,15 +112,16 @@ class Plan:
 def settings_of(seed: int) -> tuple[SandboxSettings, date]:
     """Draw the world of a seed, and the last day that its syncs ask for."""
     chance = random.Random(f"world {seed}")
+    rows_per_day = chance.choice((40, 120, 400))
     settings = SandboxSettings(
         seed=seed,
-        rows_per_day=chance.choice((40, 100, 250)),
+        rows_per_day=rows_per_day,
         first_day=date(2026, 2, 1),
         now=START,
         options={
             "admitad": {"coupons": chance.choice((120, 700))},
             # Its limit is no number that anybody knows; how it is kept is proved elsewhere.
-            "boostiny": {"per_page": chance.choice((20, 50, 100)), "calls": 1_000_000},
+            "boostiny": {"per_page": rows_per_day // chance.randint(1, 4) + 1, "calls": 1_000_000},
         },
     )
     return settings, FIRST + timedelta(days=chance.randint(2, 5))
