@@ -179,21 +179,36 @@ class Drive:
 
     def _meet_fate(self, delivery: Delivery, process: Process) -> None:
         since, fate = time.monotonic() - delivery.started, delivery.fate
-        if fate.again_after is not None and since >= fate.again_after:
+
+        def is_due(moment: float | None) -> bool:
+            return moment is not None and since >= moment
+
+        if is_due(fate.again_after):
             self._deliver_again(delivery)
-        elif fate.killed_after is not None and since >= fate.killed_after:
-            delivery.fate = Fate()
-            if process.poll() is None:
-                self._note(f"kill -9: {delivery.name}", "kills")
-                process.kill()
-        elif fate.asleep_after is not None and since >= fate.asleep_after:
-            delivery.fate = Fate()
-            if process.poll() is None:
-                self._note(f"falls asleep for {fate.asleep_for:.1f} s: {delivery.name}", "sleepers")
-                process.signal(signal.SIGSTOP)
-                self._asleep.append((time.monotonic() + fate.asleep_for, process))
-                delivery.earlier.append(process)
-                delivery.process, delivery.state = None, "up_for_retry"
+        elif is_due(fate.killed_after) and self._meets(delivery, "kill -9", "kills"):
+            process.kill()
+        elif is_due(fate.stalled_after) and self._meets(delivery, "stalls", "stalls"):
+            self._put_to_sleep(process, fate.asleep_for)
+            if fate.clock:
+                self.moments.append(self.site.sandbox.advance(fate.clock))
+        elif is_due(fate.asleep_after) and self._meets(delivery, "falls asleep", "sleepers"):
+            self._put_to_sleep(process, fate.asleep_for)
+            delivery.earlier.append(process)
+            delivery.process, delivery.state = None, "up_for_retry"
+
+    def _meets(self, delivery: Delivery, what: str, tally: str) -> bool:
+        """Note that a process meets its fate, unless it has ended before."""
+        fate, delivery.fate = delivery.fate, Fate()
+        if delivery.process is None or delivery.process.poll() is not None:
+            return False
+        for_how_long = f" for {fate.asleep_for:.1f} s" if fate.asleep_for else ""
+        clock = f", the clock goes on by {fate.clock} s" if fate.clock else ""
+        self._note(f"{what}{for_how_long}: {delivery.name}{clock}", tally)
+        return True
+
+    def _put_to_sleep(self, process: Process, seconds: float) -> None:
+        process.signal(signal.SIGSTOP)
+        self._asleep.append((time.monotonic() + seconds, process))
 
     def _has_room(self, network: str | None) -> bool:
         running = [

@@ -101,4 +101,4 @@ def _next(states: Sequence[Row | None], place: int, money: Money | None) -> int:
 
 def _sides(change: Mapping[str, Any]) -> tuple[Money, Money]:
     sides = [tuple(change[f"{side}_{name}"] for name in _MONEY) for side in ("from", "to")]
-    return sides[0], sides[1]  # type: ignore[return-value]
+    return sides[0], sides[1]

@@ -66,7 +66,11 @@ class Fate:
     """When the same try is delivered to a second process."""
     asleep_after: float | None = None
     """When its machine falls asleep: it is taken for dead and tried again, and wakes up in the middle."""
+    stalled_after: float | None = None
+    """When its machine hangs for a while, and nobody takes it for dead: what it then stores is old news."""
     asleep_for: float = 0.0
+    clock: int = 0
+    """Seconds by which the sandbox's clock goes on when it stalls."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,19 @@ class Plan:
             return Fate(again_after=moment)
         if luck < 0.55:
             return Fate(again_after=moment, killed_after=moment * 2)
-        return Fate(asleep_after=moment, asleep_for=chance.uniform(0.1, 1.5)) if luck < 0.65 else Fate()
+        if luck < 0.65:
+            return Fate(asleep_after=moment, asleep_for=chance.uniform(0.1, 1.5))
+        if luck < 0.8:
+            clock = 0 if self.is_still else chance.choice((_HOUR, _DAY, 3 * _DAY))
+            return Fate(stalled_after=moment, asleep_for=chance.uniform(0.5, 2.5), clock=clock)
+        return Fate()
+
+    def spoils(self, network: str) -> bool:
+        """Tell whether rows of a network come spoiled in this round."""
+        return any(
+            event.detail.get("kind") in _SPOILED and event.detail["network"] == network
+            for event in self.events
+        )
 
     def __str__(self) -> str:
         """List everything that is planned, a line each."""
@@ -169,10 +185,12 @@ def _faults(chance: random.Random) -> Iterator[Event]:
         if chance.random() < 0.6:
             seconds = round(chance.uniform(0.01, 0.15 if network == "admitad" else 0.05), 3)
             yield _fault(0.0, network=network, kind="slow", path=path, seconds=seconds, count=None)
+        kinds = ["rate_limited", "too_many_requests", "server_error", "truncated", "drop", "expired_tokens"]
         for _ in range(chance.randint(0, 2)):
-            kind = chance.choice(
-                ("rate_limited", "too_many_requests", "server_error", "truncated", "drop", "expired_tokens")
-            )
+            kind = chance.choice(kinds)
+            if kind == "expired_tokens":
+                # A token that was bought a moment ago and is refused too means wrong credentials.
+                kinds.remove(kind)
             details: dict[str, Any] = {"network": network, "kind": kind, "after": chance.randint(0, 4)}
             if kind in ("rate_limited", "too_many_requests"):
                 # A second is slept, half a minute more is not: the task frees its slot then.

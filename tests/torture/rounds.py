@@ -20,6 +20,7 @@ from tests.torture.site import CrashingPostgres, Pooler, Site, servers, site
 from tests.torture.tables import (
     ACCOUNTS,
     PLACES,
+    Figures,
     Place,
     Snapshot,
     differences,
@@ -153,11 +154,10 @@ def _after_trouble(now: _Round) -> Iterator[str]:
     with now.site.connect() as connection:
         after = snapshot(connection)
         yield from _histories(now, after)
-        if not now.plan.is_still:
-            return
         figures = figures_of(connection, now.first_log)
     for place in PLACES:
-        yield from _still_place(now, place, figures, after)
+        check = _still_place if now.plan.is_still else _moving_place
+        yield from check(now, place, figures, after)
 
 
 def _after_all(now: _Round, expected: dict[Place, Counter[str]]) -> Iterator[str]:
@@ -208,12 +208,11 @@ def _histories(now: _Round, after: Snapshot) -> Iterator[str]:
             )  # fmt: skip
 
 
-def _still_place(
-    now: _Round, place: Place, figures: dict[tuple[str, str, str], Counter[str]], after: Snapshot
-) -> Iterator[str]:
+def _still_place(now: _Round, place: Place, figures: Figures, after: Snapshot) -> Iterator[str]:
     """While the clock stood, everything is known: what each run read, and what all together wrote."""
     account, kind = place
-    name, asked, sums = " ".join(place), {}, Counter[str]()
+    asked: dict[str, Row] = {}
+    name, sums = " ".join(place), Counter[str]()
     for run in now.plan.runs:
         found = figures.get((f"sync__torture{run.number}", account, kind))
         if found is None:
@@ -235,6 +234,28 @@ def _still_place(
             yield f"{name}: all runs together say {what}: {sums[what]}, true is {wanted[what]}"
     stored = {key: row for key, row in after[place].items() if key in asked}
     yield from differences(place, asked, stored, all_gone=False)
+
+
+def _moving_place(now: _Round, place: Place, figures: Figures, after: Snapshot) -> Iterator[str]:
+    """While the clock moved: what was there all the time was read by each run that says it was complete."""
+    account, kind = place
+    if now.plan.spoils(account.split("_")[0]):
+        return
+    seen = [now.truth.rows(*place, moment, now.domain(account)) for moment in now.moments]
+    for run in now.plan.runs:
+        found = figures.get((f"sync__torture{run.number}", account, kind))
+        if found is None or found["incomplete"]:
+            continue
+        rows = seen[0]
+        if kind == "purchases":
+            rows = truth_of_days(rows, days_read(account, run.first, run.last))
+        for key, row in rows.items():
+            states = [then.get(key) for then in seen]
+            stored = after[place].get(key)
+            if None not in states and (stored is None or stored.has_vanished):
+                yield f"{' '.join(place)} {key}: run {run.number} was complete, and the row is not there"
+            elif stored is not None and all(state == row for state in states) and stored.row != row:
+                yield f"{' '.join(place)} {key}: run {run.number} was complete, and has left {stored.row}"
 
 
 def truth_of_days(rows: Rows, days: tuple[date, date]) -> Rows:

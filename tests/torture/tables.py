@@ -37,6 +37,8 @@ class Stored:
     has_vanished: bool
 
 
+#: Counts by DAG, account and kind.
+Figures = Mapping[tuple[str, str, str], Counter[str]]
 Snapshot = Mapping[Place, Mapping[str, Stored]]
 
 
@@ -136,15 +138,16 @@ def miscounts(connection: Connection) -> Iterator[str]:
     for row in found:
         yield f"a step's counts do not add up: {dict(row)}"
     for account, kind in PLACES:
-        row = connection.execute(
+        total = connection.execute(
             f"SELECT (SELECT count(*) FROM data_sync.{kind} WHERE account = %(account)s) AS rows, "
             "COALESCE(sum(s.rows_inserted), 0) AS inserted FROM data_sync.sync_log_steps s "
             "JOIN data_sync.sync_logs l ON l.id = s.log_id "
             "WHERE l.account = %(account)s AND s.kind = %(kind)s",
             {"account": account, "kind": kind},
         ).fetchone()
-        if row and row["rows"] != row["inserted"]:
-            yield f"{account} {kind}: {row['rows']} rows, while all logs together inserted {row['inserted']}"
+        if total and total["rows"] != total["inserted"]:
+            inserted = total["inserted"]
+            yield f"{account} {kind}: {total['rows']} rows, while all logs together inserted {inserted}"
     yield from _logs_against_history(connection)
 
 
@@ -180,7 +183,7 @@ def _logs_against_history(connection: Connection) -> Iterator[str]:
             yield f"{said}: it says {told}, its steps {row['totals']}"
 
 
-def figures_of(connection: Connection, first_log: int) -> Mapping[tuple[str, str, str], Counter[str]]:
+def figures_of(connection: Connection, first_log: int) -> Figures:
     """Add up the counts of logs from ``first_log`` on, by DAG, account and kind."""
     found = connection.execute(
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,7 @@ def test_a_seed_is_always_the_same_plan() -> None:
     assert any(fate.killed_after for fate in fates)
     assert any(fate.again_after for fate in fates)
     assert any(fate.asleep_after for fate in fates)
+    assert any(fate.stalled_after for fate in fates)
 
 
 def test_whatever_is_wrong_in_the_tables_is_named(running: Running) -> None:
@@ -106,13 +108,10 @@ def sync(here: Site) -> None:
 def test_a_round_that_fails_says_how_to_see_it_again(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrong = Event(0.0, "fault", {"network": "admitad", "kind": "wrong_credentials", "count": None})
-    plan = draw(101, 1)
-    monkeypatch.setattr(
-        "tests.torture.rounds.draw",
-        lambda seed, number: type(plan)(**{**vars(plan), "events": (wrong,), "runs": (run,)}),
-    )
     run = RunPlan(1, ("admitad",), "purchases", FIRST, FIRST, 0.0, 7, is_quick=True)
+    wrong = Event(0.0, "fault", {"network": "admitad", "kind": "wrong_credentials", "count": None})
+    plan = replace(draw(101, 1), runs=(run,), events=(wrong,))
+    monkeypatch.setattr("tests.torture.rounds.draw", lambda seed, number: plan)
     with pytest.raises(TortureError) as raised:
         play_on(running, seed=101, rounds=1)
     for said in ("make torture SEED=101 ROUNDS=1", "ended for good", "wrong_credentials", "quick sync 1"):
