@@ -9,7 +9,7 @@ LOCAL := $(BIN)/python -m data_sync.local
 PORTS := --port $(PORT) --sandbox-port $(SANDBOX_PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-once clean check test prove bench
+.PHONY: help demo demo-once clean check test prove torture bench
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ test: $(VENV)/.dev ## The tests, with a real Postgres, real HTTP and real Airflo
 
 prove: $(VENV)/.dev ## The long proofs: what happens when things are killed, raced or repeated
 	@$(BIN)/pytest -m prove
+
+torture: $(VENV)/.dev ## Syncs killed, cut off and doubled at random beside a model: MINUTES=10, or SEED=1 ROUNDS=5; POOLER=pgbouncer
+	@$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(POOLER),--pooler $(POOLER))
 
 bench: $(VENV)/.dev $(BENCH)/.peer ## Measure, dag-factory beside it; also written to build/bench.json
 	@$(BIN)/python -m benchmarks

@@ -25,6 +25,10 @@ Cursor = psycopg.Cursor[Row]
 #: (milliseconds), unless the Airflow connection's extra says otherwise: one that hangs must not hold a task.
 _PATIENCE = {"connect_timeout": 10, "tcp_user_timeout": 60_000}
 
+#: What psycopg files under ``InternalError`` and is trouble that may pass: a server that has become a standby
+#: (read-only), and a transaction that the server has given up because it took too long.
+_LOST = frozenset({"25006", "25P03", "25P04"})
+
 #: A connection is closed when nobody used it for this long (seconds): law 16 allows 5.
 IDLE_SECONDS = 4.0
 
@@ -90,7 +94,7 @@ class Database:
     def transaction(self) -> Iterator[Cursor]:
         """Run a block in one transaction: committed at its end, rolled back when it raises.
 
-        :raises DatabaseError: when the server does not answer.
+        :raises DatabaseError: when the server does not answer, or not any more.
         """
         with self._lock:
             self._stop_timer()
@@ -103,6 +107,15 @@ class Database:
             except psycopg.OperationalError:
                 self.close()
                 raise
+            except psycopg.InternalError as error:
+                # Without a code, the answers did not fit the questions: a pooler that lost its server while
+                # it was idle sends that news first (pgbouncer 1.18, seen).
+                if error.sqlstate is not None and error.sqlstate not in _LOST:
+                    raise
+                self.close()
+                raise DatabaseError(
+                    f"The connection to the database was lost ({error}). The next try opens a new one."
+                ) from error
             finally:
                 self._start_timer()
 

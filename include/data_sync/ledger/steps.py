@@ -22,6 +22,9 @@ LEASE = "2 minutes"
 #: A network that uses new words in every row must not fill the step with warnings about them.
 _MOST_WARNINGS = 50
 
+#: States of a step that needs no further try.
+_READ = ("completed", "superseded", "skipped")
+
 #: States in which a step goes on from its checkpoint when its task runs again.
 _RESUMABLE = ("processing", "waiting", "retrying")
 
@@ -42,18 +45,24 @@ def holder_name(round_: int, holder: str) -> str:
 
 
 def has_ended(cursor: Cursor, place: Place, round_: int) -> bool:
-    """Tell whether a try of this round has read the unit to its end."""
-    cursor.execute(
+    """Lock a unit, and tell whether a try of this round has read it to its end.
+
+    A try that is just writing its end is waited for: whoever looked without the lock would take the unit
+    over a moment later, and read and count it a second time.
+    """
+    row = cursor.execute(
         """
-        SELECT 1 FROM data_sync.sync_log_steps s JOIN data_sync.sync_logs l ON l.id = s.log_id
-        JOIN data_sync.sync_runs r ON r.id = l.sync_run
+        SELECT s.status, s.holder FROM data_sync.sync_log_steps s
+        JOIN data_sync.sync_logs l ON l.id = s.log_id JOIN data_sync.sync_runs r ON r.id = l.sync_run
         WHERE r.dag_id = %(dag_id)s AND r.run_id = %(run_id)s AND l.account = %(account)s
-          AND s.unit_index = %(unit)s AND s.status IN ('completed', 'superseded', 'skipped')
-          AND starts_with(s.holder, %(round)s)
+          AND s.unit_index = %(unit)s
+        FOR UPDATE OF s
         """,
-        vars(place) | {"round": holder_name(round_, "")},
-    )
-    return cursor.fetchone() is not None
+        vars(place),
+    ).fetchone()
+    if row is None or row["status"] not in _READ:
+        return False
+    return (row["holder"] or "").startswith(holder_name(round_, ""))
 
 
 @dataclass(frozen=True)
