@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -88,7 +89,8 @@ class Database:
         self._idle_seconds = idle_seconds
         self._connection: psycopg.Connection[Any] | None = None
         self._lock = threading.RLock()
-        self._timer: threading.Timer | None = None
+        self._used_at = 0.0
+        self._closed = threading.Event()
 
     @contextmanager
     def transaction(self) -> Iterator[Cursor]:
@@ -97,10 +99,7 @@ class Database:
         :raises DatabaseError: when the server does not answer, or not any more.
         """
         with self._lock:
-            self._stop_timer()
-            connection = self._connection
-            if connection is None or connection.closed:
-                connection = self._connection = self._opener()
+            connection = self._open()
             try:
                 with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
                     yield cursor
@@ -117,7 +116,7 @@ class Database:
                     f"The connection to the database was lost ({error}). The next try opens a new one."
                 ) from error
             finally:
-                self._start_timer()
+                self._used_at = time.monotonic()
 
     def clock(self) -> datetime:
         """Return the database's time, now."""
@@ -127,21 +126,27 @@ class Database:
     def close(self) -> None:
         """Close the connection, if one is open."""
         with self._lock:
-            self._stop_timer()
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+                self._closed.set()
 
-    def _start_timer(self) -> None:
-        if self._connection is not None:
-            self._timer = threading.Timer(self._idle_seconds, self.close)
-            self._timer.daemon = True
-            self._timer.start()
+    def _open(self) -> psycopg.Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._closed.set()
+            self._connection, self._closed = self._opener(), threading.Event()
+            watch = (self._connection, self._closed)
+            threading.Thread(target=self._close_when_idle, args=watch, daemon=True).start()
+        return self._connection
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _close_when_idle(self, connection: psycopg.Connection[Any], closed: threading.Event) -> None:
+        """Watch over one connection until it is closed; a thread of its own, started with it."""
+        left = self._idle_seconds
+        while not closed.wait(left):
+            with self._lock:
+                left = self._used_at + self._idle_seconds - time.monotonic()
+                if left <= 0 and self._connection is connection:
+                    self.close()
 
 
 def now(cursor: Cursor) -> datetime:
@@ -165,3 +170,32 @@ def storable(text: str) -> str:
     """Return text that Postgres can hold: NUL characters and halves of characters are written out."""
     whole = text.encode("utf-8", "backslashreplace").decode()
     return whole.replace("\x00", "\\x00")
+
+
+def storable_all(texts: Sequence[str]) -> Sequence[str]:
+    """Return texts that Postgres can hold, see :func:`storable`; mostly they are what they were."""
+    whole = "".join(texts)
+    return texts if whole.isascii() and "\x00" not in whole else [*map(storable, texts)]
+
+
+class ServerClock:
+    """The database's time, carried on between two looks at it by this process's monotonic clock.
+
+    What :meth:`at` returns is never later than the database's time at that moment, and earlier by no more
+    than the last look took.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._seen: tuple[datetime, float] | None = None
+
+    def note(self, moment: datetime) -> None:
+        """Take a time over that the database has just told."""
+        self._seen = (moment, time.monotonic())
+
+    def at(self, instant: float) -> datetime:
+        """Return the database's time at an instant of :func:`time.monotonic`, which may lie in the past."""
+        if self._seen is None:
+            self.note(self._db.clock())
+        moment, noted = self._seen or (datetime.min, instant)
+        return moment + timedelta(seconds=instant - noted)

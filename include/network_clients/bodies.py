@@ -67,6 +67,7 @@ def _mended(body: bytes) -> bytes:
         body.decode("utf-8")
     except UnicodeDecodeError:
         body = body.decode("utf-8", "replace").encode()
-    if b"\\ud" not in body and b"\\uD" not in body:
+    # Most bodies hold no escape at all, which is found ten times faster than that they hold none of these.
+    if b"\\" not in body or (b"\\ud" not in body and b"\\uD" not in body):
         return body
     return _LONE_SURROGATE.sub(lambda found: found.group(1) or rb"\ufffd", body)

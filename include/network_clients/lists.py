@@ -10,16 +10,16 @@ import msgspec
 
 from network_clients.paging import OffsetPaging, PageNumberPaging
 from network_clients.records import Page
-from network_clients.rows import Reading, RowReader
+from network_clients.rows import Reading
 
 Params = tuple[tuple[str, str], ...]
 
 
 class Reader(Protocol):
-    """Turns the items of a page into records; :class:`network_clients.rows.RowReader` is one."""
+    """Tells the items of a page apart; :class:`network_clients.rows.RowReader` is one."""
 
-    def read(self, rows: Sequence[msgspec.Raw]) -> Reading:
-        """Read all items of a page."""
+    def tell_apart(self, rows: Sequence[msgspec.Raw]) -> Reading:
+        """Find the keys of all items of a page."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class NumberedPage:
 
 def read_by_offset(
     ask: Callable[[Params], tuple[Sequence[msgspec.Raw], int | None]],
-    reader: RowReader,
+    reader: Reader,
     *,
     limit: int,
     cursor: Mapping[str, object],
@@ -53,7 +53,7 @@ def read_by_offset(
     while not paging.done:
         overlap = paging.overlap
         rows, total = ask(paging.params())
-        again, fresh = reader.read(rows[:overlap]), reader.read(rows[overlap:])
+        again, fresh = reader.tell_apart(rows[:overlap]), reader.tell_apart(rows[overlap:])
         items = (*again.items, *fresh.items)
         counted = paging.take(len(rows), total)
         yield Page(
@@ -80,7 +80,7 @@ def read_by_page(
     paging = PageNumberPaging(page=int(str(cursor.get("page", 1))))
     while not paging.done:
         sent = ask(paging.page)
-        reading = reader.read(sent.rows)
+        reading = reader.tell_apart(sent.rows)
         paging.take(len(sent.rows), per_page=sent.per_page, total=sent.total)
         yield Page(
             records=tuple(reading.records),

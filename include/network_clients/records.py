@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Protocol
 
 import msgspec
 
@@ -178,14 +179,43 @@ class RejectedRow(msgspec.Struct, frozen=True, kw_only=True):
     raw: bytes
 
 
+class Translator(Protocol):
+    """Turns sent rows into records; :class:`network_clients.rows.RowReader` is one."""
+
+    @property
+    def grain(self) -> Grain:
+        """What each row stands for."""
+
+    def translate(self, row: SentRow) -> Record | RejectedRow:
+        """Read a row; one that cannot be stored truthfully comes back with the reason."""
+
+
+class SentRow(msgspec.Struct, frozen=True, gc=False):
+    """A row that is told apart from others, and not read any further yet.
+
+    Most rows of a sync are those of the sync before, to the last byte. What a row becomes must follow from
+    its key, its bytes, the account's settings and the code alone: one whose bytes are stored already is
+    not translated again.
+    """
+
+    key: str
+    raw: bytes | msgspec.Raw
+    """What the network sent, personal data included: only what a translation keeps may be stored."""
+    translator: Translator
+
+    def translated(self) -> Record | RejectedRow:
+        """Read the row."""
+        return self.translator.translate(self)
+
+
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """One answer of a network, translated.
+    """One answer of a network: its rows, translated or only told apart.
 
     ``items``, ``counted``, ``total`` and ``version`` speak of the list that the network pages, which need
     not be the list of records: a page of 50 campaigns may carry 400 coupons.
     """
 
-    records: tuple[Record, ...]
+    records: tuple[Record | SentRow, ...]
     rejected: tuple[RejectedRow, ...] = ()
     cursor: Mapping[str, object] | None = None
     """Where the page after this one starts (JSON values only); ``None`` on the last page."""
@@ -207,6 +237,17 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     capped: bool = False
     """Whether the network cut the list off at a cap, so that it cannot be complete."""
     warnings: tuple[str, ...] = ()
+
+    def translated(self) -> Page:
+        """Return the page with all of its rows read; one that it repeats is not set aside twice."""
+        read = [row.translated() if isinstance(row, SentRow) else row for row in self.records]
+        if self.overlap and read and isinstance(read[0], RejectedRow) and read[0].key == self.first_item:
+            del read[0]
+        return msgspec.structs.replace(
+            self,
+            records=tuple(row for row in read if not isinstance(row, RejectedRow)),
+            rejected=(*self.rejected, *(row for row in read if isinstance(row, RejectedRow))),
+        )
 
     @property
     def first_item(self) -> str | None:

@@ -133,7 +133,8 @@ def read(client: NetworkClient, kind: Kind, by: Filter = Filter.OCCURRED) -> lis
 
 def pages_of(client: NetworkClient, kind: Kind, by: Filter = Filter.OCCURRED) -> Iterator[Page]:
     for pages in lists_of(client, kind, by):
-        yield from pages
+        for page in pages:
+            yield page.translated()
 
 
 def lists_of(client: NetworkClient, kind: Kind, by: Filter = Filter.OCCURRED) -> Iterator[Iterator[Page]]:

@@ -27,6 +27,10 @@ class SliceState:
     total: int | None = None
     version: str | None = None
     """The list's own fingerprint, where the network sends one."""
+    kept_at: int | None = None
+    """Number of the page under which the last names were kept, see :mod:`data_sync.engine.pages`."""
+    names: int = 0
+    """How many names were kept."""
     counted: int = 0
     skipped: int = 0
     repeated: int = 0
@@ -150,6 +154,8 @@ class UnitState:
     current: SliceState = field(default_factory=SliceState)
     proved: list[str] = field(default_factory=list)
     """Keys of the slices that were read undisturbed."""
+    names: int = 0
+    """How many names were kept of them."""
     incomplete: bool = False
     started_at: str | None = None
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from data_sync.database import Cursor, one
-from data_sync.engine.batch import Source
+from data_sync.engine.storing import Source
 from data_sync.engine.tables import NO_DAY, KindTable, filter_of
 from network_clients.records import Kind, Traffic
 
@@ -42,6 +42,8 @@ judged AS (
     SELECT t.key, {found} AS found FROM {table} t
     WHERE t.account = %(account)s AND t.vanished_at IS NULL AND t.read_at < %(started_at)s
       AND {rows} AND ({wanted})
+      AND (SELECT COALESCE(sum(cardinality(key_hashes)), 0) FROM data_sync.sync_step_pages
+           WHERE step_id = %(step_id)s AND slice = ANY(%(slices)s)) = %(names)s
       AND NOT EXISTS (
           SELECT 1 FROM data_sync.reads r
           WHERE r.account = t.account AND r.kind = %(kind)s AND r.date_filter IN {filters}
@@ -99,6 +101,7 @@ def judge_rows(
     source: Source,
     *,
     slices: Sequence[str],
+    names: int,
     days: tuple[date, date] | None,
     traffic: Traffic | None,
     started_at: datetime,
@@ -111,6 +114,8 @@ def judge_rows(
     and is found gets this log, and nothing else of it changes: from now on it belongs to these settings.
     Days that another read has covered to its end since this one started are left alone: its answer is the
     newer one.
+
+    :param names: how many names were kept of these slices; where some are gone, nothing is judged.
     """
     conditions = ["true"]
     if days is not None:
@@ -134,6 +139,7 @@ def judge_rows(
             "account": source.account,
             "kind": table.kind.value,
             "slices": list(slices),
+            "names": names,
             "first": days[0] if days else None,
             "last": days[1] if days else None,
             "traffic": traffic.value if traffic else None,

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from data_sync.database import Cursor, storable
+from data_sync.database import Cursor, storable, storable_all
 from data_sync.engine.rejected import NAMELESS, name_of
-from network_clients.records import Grain, Page, Purchase, Record, RejectedRow
+from network_clients.records import Grain, Page, Purchase, Record, RejectedRow, SentRow
 
 
 def names_of(page: Page) -> list[str]:
@@ -23,9 +23,9 @@ def names_of(page: Page) -> list[str]:
     Keys of records and of rows set aside, as often as they come, and once each item of the paged list
     that is neither.
     """
-    names = [*(storable(record.key) for record in page.records), *map(name_of, page.rejected)]
+    names = [*storable_all([row.key for row in page.records]), *map(name_of, page.rejected)]
     known = set(names)
-    return [*names, *(item for item in dict.fromkeys(map(storable, page.items)) if item not in known)]
+    return [*names, *(item for item in dict.fromkeys(storable_all(page.items)) if item not in known)]
 
 
 def digest_of(names: Iterable[str]) -> str:
@@ -38,7 +38,7 @@ def told_apart(page: Page) -> list[str]:
 
     Two rows without one may be equal to the last byte in a list at rest.
     """
-    return [item for item in map(storable, page.items) if not item.startswith(NAMELESS)]
+    return [item for item in storable_all(page.items) if not item.startswith(NAMELESS)]
 
 
 def lines_of(page: Page) -> list[str]:
@@ -53,8 +53,10 @@ def lines_of(page: Page) -> list[str]:
     ]
 
 
-def _is_line(record: Record) -> bool:
-    return isinstance(record, Purchase) and record.grain is Grain.REPORT_ROW
+def _is_line(row: Record | SentRow) -> bool:
+    if isinstance(row, SentRow):
+        return row.translator.grain is Grain.REPORT_ROW
+    return isinstance(row, Purchase) and row.grain is Grain.REPORT_ROW
 
 
 def without_overlap(page: Page, seen: Mapping[str, int]) -> Page:
@@ -79,7 +81,7 @@ def _is_item(row: RejectedRow, item: str, seen: Mapping[str, int]) -> bool:
     return name_of(row) == item or (nameless and name_of(row) in seen)
 
 
-def number_doubles(records: Sequence[Record], seen: Mapping[str, int]) -> list[Record]:
+def number_doubles(records: Sequence[Record | SentRow], seen: Mapping[str, int]) -> list[Record | SentRow]:
     """Give report rows with the same key keys of their own: the second is ``<key>#2``, and so on.
 
     They are sums of different orders, so each counts; the order of the list keeps the numbers stable. Of
@@ -88,7 +90,7 @@ def number_doubles(records: Sequence[Record], seen: Mapping[str, int]) -> list[R
     :param seen: how often a key was in this list before.
     """
     counts = Counter(seen)
-    numbered: list[Record] = []
+    numbered: list[Record | SentRow] = []
     for record in records:
         if _is_line(record):
             name = storable(record.key)
@@ -99,31 +101,45 @@ def number_doubles(records: Sequence[Record], seen: Mapping[str, int]) -> list[R
     return numbered
 
 
-def remember_page(
-    cursor: Cursor, step_id: int, part: str, page: int, names: Sequence[str], last_item: str | None
-) -> None:
-    """Keep the names of a page until the unit ends."""
+def remember_pages(
+    cursor: Cursor, step_id: int, part: str, page: int, names: Sequence[str], *, after: int | None
+) -> bool:
+    """Keep the names of pages until the unit ends.
+
+    What is kept lives without a log of its own, which costs next to nothing, and is gone after a crash of
+    the server.
+
+    :param page: the number of the first one.
+    :param after: the number that the names before were kept under.
+    :return: ``False`` when those are gone.
+    """
     cursor.execute(
         """
-        INSERT INTO data_sync.sync_step_pages (step_id, slice, page, last_item, key_hashes)
-        SELECT %(step)s, %(slice)s, %(page)s, %(last_item)s,
-               COALESCE(array_agg(hashtextextended(n, 0)), '{}') FROM unnest(%(names)s::text[]) AS n
-        ON CONFLICT (step_id, slice, page) DO UPDATE
-            SET key_hashes = excluded.key_hashes, last_item = excluded.last_item
+        INSERT INTO data_sync.sync_step_pages (step_id, slice, page, key_hashes)
+        SELECT %(step)s, %(slice)s, %(page)s, COALESCE(array_agg(hashtextextended(n, 0)), '{}')
+        FROM unnest(%(names)b::text[]) AS n
+        HAVING %(after)s::integer IS NULL OR EXISTS (
+            SELECT 1 FROM data_sync.sync_step_pages
+            WHERE step_id = %(step)s AND slice = %(slice)s AND page = %(after)s)
+        ON CONFLICT (step_id, slice, page) DO UPDATE SET key_hashes = excluded.key_hashes
+        RETURNING page
         """,
-        {"step": step_id, "slice": part, "page": page, "names": list(names), "last_item": last_item},
+        {"step": step_id, "slice": part, "page": page, "names": list(names), "after": after},
     )
+    return cursor.fetchone() is not None
 
 
-def count_before(
-    cursor: Cursor, step_id: int, part: str, names: Sequence[str], *, before: int
-) -> dict[str, int]:
-    """Count how often each of these names stands on earlier pages; those that do not are left out.
+def are_remembered(cursor: Cursor, step_id: int, part: str, page: int) -> bool:
+    """Tell whether the names that were kept under a page's number are still there."""
+    cursor.execute(
+        "SELECT 1 FROM data_sync.sync_step_pages WHERE step_id = %s AND slice = %s AND page = %s",
+        [step_id, part, page],
+    )
+    return cursor.fetchone() is not None
 
-    :param before: the page that they are on.
-    """
-    if before == 0:
-        return {}
+
+def count_before(cursor: Cursor, step_id: int, part: str, names: Sequence[str]) -> dict[str, int]:
+    """Count how often each of these names stands on remembered pages; those that do not are left out."""
     # IS TRUE keeps the planner, which cannot know how many an array holds, from joining in nested loops: it
     # looks each hash up in one hash table of those that are asked for.
     cursor.execute(
@@ -133,13 +149,12 @@ def count_before(
         ),
         seen AS MATERIALIZED (
             SELECT hash, count(*) AS times FROM data_sync.sync_step_pages, unnest(key_hashes) AS hash
-            WHERE step_id = %(step)s AND slice = %(slice)s AND page < %(before)s
-              AND (hash IN (SELECT hash FROM asked)) IS TRUE
+            WHERE step_id = %(step)s AND slice = %(slice)s AND (hash IN (SELECT hash FROM asked)) IS TRUE
             GROUP BY hash
         )
         SELECT name, times FROM asked JOIN seen USING (hash)
         """,
-        {"step": step_id, "slice": part, "names": list(names), "before": before},
+        {"step": step_id, "slice": part, "names": list(names)},
     )
     return {row["name"]: row["times"] for row in cursor}
 

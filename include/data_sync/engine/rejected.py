@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 from data_sync.database import Cursor, storable
-from data_sync.engine.batch import Source
+from data_sync.engine.storing import Source
 from network_clients.records import Kind, RejectedRow
 
 #: Keys longer than this (in characters) are cut; the payload holds the whole of it.

@@ -1,18 +1,16 @@
-"""How each kind of record is laid out in its table, and its rows encoded for Postgres."""
+"""How each kind of record is laid out in its table."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
-import msgspec
-
-from network_clients.records import Campaign, CurrencySource, Kind, Money, Purchase, Record, Traffic
+from network_clients.records import CurrencySource, Kind, Money, Purchase, Record, Traffic
 
 #: A catalogue snapshot has no day: its reads are filed under this one.
 NO_DAY = date(1, 1, 1)
@@ -32,7 +30,7 @@ class UnstorableRowError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class KindTable:
-    """A table and its columns with their Postgres types, ``key`` first."""
+    """A table and its columns with their Postgres types, ``key`` first and ``raw`` last."""
 
     kind: Kind
     name: str
@@ -115,6 +113,10 @@ PURCHASES = KindTable(
         "status_word": "text",
         "orders": "integer",
         "gross_orders": "integer",
+        "is_correction": "boolean",
+        "corrects_key": "text",
+        "country": "text",
+        "sub_ids": "text[]",
         "sale_amount": "numeric",
         "sale_currency": "text",
         "commission": "numeric",
@@ -122,57 +124,57 @@ PURCHASES = KindTable(
         "gross_sale_amount": "numeric",
         "gross_commission": "numeric",
         "currency_source": "text",
-        "is_correction": "boolean",
-        "corrects_key": "text",
-        "country": "text",
-        "sub_ids": "text[]",
         "raw": "jsonb",
     },
 )
 TABLES = {table.kind: table for table in (CAMPAIGNS, COUPONS, PURCHASES)}
 
 
-def encode_row(record: Record) -> tuple[bytes, bytes]:
-    """Encode a record as one JSON object in its table's columns.
+def row_of(table: KindTable, record: Record) -> list[Any]:
+    """Lay a record out in its table's columns.
 
-    :return: the JSON, and a 16-byte digest of it: equal digests mean that nothing has to be written.
-    :raises UnstorableRowError: for an endless key, an amount that is no number, or text that is none.
+    :raises UnstorableRowError: for an endless key, or an amount that is no number.
     """
-    try:
-        if len(record.key.encode()) > LONGEST_KEY:
-            raise UnstorableRowError(f"The id is longer than {LONGEST_KEY} bytes, so it cannot be looked up.")
-        encoded = msgspec.json.encode(_columns(record))
-    except UnicodeEncodeError:
-        raise UnstorableRowError("A text holds half a character (a lone surrogate), which is none.") from None
-    return encoded, hashlib.blake2b(encoded, digest_size=16).digest()
-
-
-def _columns(record: Record) -> dict[str, Any]:
+    # A character takes at most four bytes.
+    if 4 * len(record.key) > LONGEST_KEY and len(record.key.encode("utf-8", "replace")) > LONGEST_KEY:
+        raise UnstorableRowError(f"The id is longer than {LONGEST_KEY} bytes, so it cannot be looked up.")
+    row = [*_PLAIN[table.kind](record)]
     if isinstance(record, Purchase):
-        return _purchase_columns(record)
-    fields = CAMPAIGNS.columns if isinstance(record, Campaign) else COUPONS.columns
-    row = {name: getattr(record, name) for name in fields}
-    row["raw"] = msgspec.Raw(record.raw)
+        row += _money_of(record)
+    row.append(record.raw)
     return row
 
 
-def _purchase_columns(record: Purchase) -> dict[str, Any]:
-    row = {name: getattr(record, name, None) for name in PURCHASES.columns}
-    row["raw"] = msgspec.Raw(record.raw)
-    row["sale_amount"], row["sale_currency"] = _net(record.sale, record.gross_sale)
-    row["commission"], row["commission_currency"] = _net(record.commission, record.gross_commission)
-    row["gross_sale_amount"] = _amount(record.gross_sale)
-    row["gross_commission"] = _amount(record.gross_commission)
-    row["currency_source"] = _weakest_source(record)
-    return row
+_MONEY = ("sale_amount", "sale_currency", "commission", "commission_currency", "gross_sale_amount",
+          "gross_commission", "currency_source")  # fmt: skip
+
+
+def _plain(table: KindTable) -> Callable[[Record], tuple[Any, ...]]:
+    """Make what reads all columns of a record that are its own fields, in their order."""
+    getter: Callable[[Record], tuple[Any, ...]] = attrgetter(
+        *(name for name in table.columns if name not in _MONEY and name != "raw")
+    )
+    return getter
+
+
+_PLAIN = {kind: _plain(table) for kind, table in TABLES.items()}
+
+
+def _money_of(record: Purchase) -> tuple[Any, ...]:
+    """Return the amounts of a purchase and their currencies, in the order of ``_MONEY``."""
+    sale, sale_currency = _net(record.sale, record.gross_sale)
+    commission, commission_currency = _net(record.commission, record.gross_commission)
+    gross = (_amount(record.gross_sale), _amount(record.gross_commission))
+    return sale, sale_currency, commission, commission_currency, *gross, _weakest_source(record)
 
 
 def _net(net: Money | None, gross: Money | None) -> tuple[Decimal | None, str | None]:
     """Return the net amount, and the one currency of net and gross."""
-    currencies = {money.currency for money in (net, gross) if money is not None}
-    if len(currencies) > 1:
-        raise UnstorableRowError(f"Net and gross are in different currencies: {sorted(currencies)}.")
-    return _amount(net), next(iter(currencies), None)
+    if net is not None and gross is not None and net.currency != gross.currency:
+        both = sorted({net.currency, gross.currency})
+        raise UnstorableRowError(f"Net and gross are in different currencies: {both}.")
+    named = net or gross
+    return _amount(net), None if named is None else named.currency
 
 
 def _amount(money: Money | None) -> Decimal | None:

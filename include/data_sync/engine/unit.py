@@ -1,4 +1,4 @@
-"""Reading one unit of work: slice by slice, page by page, each page in one transaction.
+"""Reading one unit of work: slice by slice, page by page, a few pages in one transaction.
 
 How a broken-off or moving list is handled (law 11): a list whose order is append-stable goes on at its
 cursor. Any other list is picked up by asking for the last stored page again; if that page, the total and
@@ -13,29 +13,34 @@ counts once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 import msgspec
 
-from data_sync.database import Cursor, Database, now
+from data_sync.database import Cursor, Database, ServerClock, now
 from data_sync.engine import completeness
-from data_sync.engine.batch import Source, Stored, store_records
+from data_sync.engine.batch import Batch
 from data_sync.engine.checkpoint import SliceState, UnitState
 from data_sync.engine.completeness import Scope
+from data_sync.engine.fingerprints import Fingerprints
 from data_sync.engine.pages import (
+    are_remembered,
     count_before,
     digest_of,
     forget_pages,
     lines_of,
     names_of,
     number_doubles,
-    remember_page,
+    remember_pages,
     told_apart,
     without_overlap,
 )
 from data_sync.engine.rejected import name_of, store_rejected
+from data_sync.engine.seen import SeenNames
+from data_sync.engine.storing import Source, Stored, store_rows
 from data_sync.engine.tables import TABLES, KindTable
 from data_sync.engine.warnings import DOUBLES, MOVED, unknown_words
 from data_sync.ledger import steps
@@ -78,6 +83,11 @@ class UnitReader:
         self.kind = request.kind
         self.table: KindTable = TABLES[self.kind]
         self.state = UnitState.load(step.checkpoint)
+        self._fingerprints = Fingerprints(client, self.table)
+        self._clock = ServerClock(db)
+        self._asked_at: datetime | None = None
+        self._seen = SeenNames(knows_all=False)
+        self._batch = Batch()
         self._billed = (0, 0.0)
 
     def run(self) -> bool:
@@ -114,25 +124,48 @@ class UnitReader:
 
     def _read_pages(self, part: Slice) -> None:
         current = self.state.current
-        asked_with = self._entry_cursor()
+        asked_with = self._entry_cursor(part)
         verify = current.pages > 0 and self._order is not Order.APPEND_STABLE
-        pages: Iterator[Page] = self.client.pages(self.kind, part, asked_with)
-        while not current.ended:
-            asked_at = self.db.clock()
-            page = next(pages, None)
-            if page is None:
-                current.ended = True
-            elif verify:
-                self._verify_resumed(page)
-            else:
-                self._store_page(part, page, asked_at, asked_with)
-            verify = False
-            asked_with = dict(page.cursor) if page is not None and page.cursor is not None else None
+        self._seen = SeenNames(knows_all=current.pages == 0)
+        try:
+            for page, asked_at in self._arriving(part, asked_with):
+                if verify:
+                    self._verify_resumed(page)
+                else:
+                    self._take(part, page, asked_at, asked_with)
+                verify = False
+                asked_with = None if page.cursor is None else dict(page.cursor)
+                if self._batch.is_full:
+                    self._store_batch(part)
+            current.ended = True
+        finally:
+            # What came before the trouble is good.
+            self._store_batch(part)
 
-    def _entry_cursor(self) -> dict[str, Any] | None:
+    def _arriving(self, part: Slice, cursor: dict[str, Any] | None) -> Iterator[tuple[Page, datetime]]:
+        """Ask for pages up to the last one, each with the database's time before it was asked for."""
+        pages = self.client.pages(self.kind, part, cursor)
+        while True:
+            instant = time.monotonic()
+            if (page := next(pages, None)) is None:
+                return
+            yield page, self._time_at(instant)
+            if page.cursor is None:
+                return
+
+    def _time_at(self, instant: float) -> datetime:
+        asked_at = self._clock.at(instant)
+        self._asked_at = max(asked_at, self._asked_at or asked_at)
+        return self._asked_at
+
+    def _entry_cursor(self, part: Slice) -> dict[str, Any] | None:
         current = self.state.current
         if current.pages == 0:
             return None
+        if current.kept_at is not None:
+            with self.db.transaction() as cursor:
+                if not are_remembered(cursor, self.step.id, part.key, current.kept_at):
+                    raise _ListMovedError(meanwhile=False)
         current.resumed = True
         return current.next_cursor if self._order is Order.APPEND_STABLE else current.page_cursor
 
@@ -154,36 +187,72 @@ class UnitReader:
             forget_pages(cursor, self.step.id, part.key)
             self._advance(cursor, undo)
 
-    def _store_page(
-        self, part: Slice, page: Page, asked_at: datetime, asked_with: dict[str, Any] | None
-    ) -> None:
-        current, names, number = self.state.current, names_of(page), self.state.current.pages
+    def _take(self, part: Slice, page: Page, asked_at: datetime, asked_with: dict[str, Any] | None) -> None:
+        """Take a page into the next batch, if it belongs to the list that is being read."""
+        current, names = self.state.current, names_of(page)
+        seen = self._seen_before(part, [*names, *lines_of(page)])
+        is_sure = current.is_sure_of(page, self._order)
+        fresh = without_overlap(page, seen) if current.repeats_item_of(page) else page
+        items = told_apart(fresh)
+        if current.has_moved(page, self._order) or not (is_sure or seen.keys().isdisjoint(items)):
+            self._chase()
+        rows = number_doubles(fresh.records, seen if is_sure else {})
+        doubles = [new.key for old, new in zip(fresh.records, rows, strict=True) if old is not new]
+        # Where a fingerprint says that the list is at rest, a name that comes twice is two items.
+        repeated = 0 if is_sure or page.version else len(items) - len({*items}) - len(doubles)
+        lines = lines_of(fresh)
+        if self._order is not Order.APPEND_STABLE:
+            current.ambiguous |= not seen.keys().isdisjoint(lines)
+        number = current.pages
+        current.take(page, asked_with, asked_at.isoformat(), digest_of(names), max(repeated, 0))
+        kept = [*names_of(fresh), *doubles, *lines]
+        self._seen.add(kept)
+        batch = self._batch
+        if batch.pages == 0:
+            batch = self._batch = Batch(first_page=number)
+        batch.pages += 1
+        batch.add_rows(rows, self._fingerprints, asked_at)
+        batch.rejected += fresh.rejected
+        batch.names += kept
+        batch.again += seen
+        batch.uncounted |= set() if is_sure else seen.keys()
+        batch.warnings += [*page.warnings, *([DOUBLES] if doubles else [])]
+        batch.total = page.total
+
+    def _seen_before(self, part: Slice, names: Sequence[str]) -> Mapping[str, int]:
+        """Count how often these names stand on earlier pages; those that do not are left out."""
+        if not self.state.current.pages or not (suspects := self._seen.suspects(names)):
+            return {}
+        self._store_batch(part)
         with self.db.transaction() as cursor:
-            asked = [*names, *lines_of(page)]
-            seen = count_before(cursor, self.step.id, part.key, asked, before=number)
-            is_sure = current.is_sure_of(page, self._order)
-            fresh = without_overlap(page, seen) if current.repeats_item_of(page) else page
-            items = told_apart(fresh)
-            if current.has_moved(page, self._order) or not (is_sure or seen.keys().isdisjoint(items)):
-                self._chase()
-            records = number_doubles(fresh.records, seen if is_sure else {})
-            doubles = [new.key for old, new in zip(fresh.records, records, strict=True) if old is not new]
-            # Where a fingerprint says that the list is at rest, a name that comes twice is two items.
-            repeated = 0 if is_sure or page.version else len(items) - len({*items}) - len(doubles)
-            if self._order is not Order.APPEND_STABLE:
-                current.ambiguous |= not seen.keys().isdisjoint(lines_of(fresh))
-            current.take(page, asked_with, asked_at.isoformat(), digest_of(names), max(repeated, 0))
-            source = self._source(asked_at, datetime.fromisoformat(current.since or ""), again=[*seen])
-            stored = store_records(cursor, self.table, source, records)
-            set_aside = [*stored.rejected, *fresh.rejected]
+            return count_before(cursor, self.step.id, part.key, suspects)
+
+    def _store_batch(self, part: Slice) -> None:
+        """Store the pages that were taken, together with their checkpoint."""
+        batch, self._batch = self._batch, Batch()
+        current = self.state.current
+        if not batch.pages and not current.ended:
+            return
+        with self.db.transaction() as cursor:
+            source = self._source(current.since, batch.again)
+            stored = store_rows(cursor, self.table, source, [*batch.rows.values()])
+            set_aside = [*stored.rejected, *batch.rejected]
             store_rejected(cursor, self.kind, source, set_aside)
             stored.rejected = [
-                row for row in set_aside if is_sure or row.key is None or name_of(row) not in seen
+                row for row in set_aside if row.key is None or name_of(row) not in batch.uncounted
             ]
-            kept = [*names_of(fresh), *doubles, *lines_of(fresh)]
-            remember_page(cursor, self.step.id, part.key, number, kept, current.last_item)
-            warnings = [*page.warnings, *unknown_words(records), *([DOUBLES] if doubles else [])]
-            self._advance(cursor, self._progress_of(page, stored, warnings))
+            if batch.pages:
+                self._remember(cursor, part, batch)
+            self._advance(cursor, self._progress_of(batch, stored))
+
+    def _remember(self, cursor: Cursor, part: Slice, batch: Batch) -> None:
+        current = self.state.current
+        if not remember_pages(
+            cursor, self.step.id, part.key, batch.first_page, batch.names, after=current.kept_at
+        ):
+            raise _ListMovedError(meanwhile=False)
+        current.kept_at = batch.first_page
+        current.names += len(batch.names)
 
     def _chase(self) -> None:
         """Have a list that moved read from its start, or take it as it comes when that was tried enough."""
@@ -192,23 +261,23 @@ class UnitReader:
             raise _ListMovedError(meanwhile=True)
         current.disturbed = current.incomplete = True
 
-    def _progress_of(self, page: Page, stored: Stored, warnings: Sequence[str]) -> Progress:
+    def _progress_of(self, batch: Batch, stored: Stored) -> Progress:
         current, rejected = self.state.current, len(stored.rejected)
         current.unchanged += stored.unchanged
         current.outdated += stored.outdated
         current.rejected += rejected
         current.disturbed |= any(row.key is None for row in stored.rejected)
         return Progress(
-            pages=1,
+            pages=batch.pages,
             read=stored.inserted + stored.updated + stored.unchanged + stored.outdated + rejected,
             inserted=stored.inserted,
             updated=stored.updated,
             unchanged=stored.unchanged,
             outdated=stored.outdated,
             rejected=rejected,
-            expected=page.total if len(self.state.slices) == 1 else None,
+            expected=batch.total if len(self.state.slices) == 1 else None,
             superseded_by=stored.superseded_by,
-            warnings=warnings,
+            warnings=[*dict.fromkeys(batch.warnings), *unknown_words(stored.words)],
         )
 
     def _close_slice(self, part: Slice) -> None:
@@ -222,6 +291,7 @@ class UnitReader:
         with self.db.transaction() as cursor:
             if current.is_undisturbed:
                 self.state.proved.append(part.key)
+                self.state.names += current.names
             self.state.incomplete |= current.incomplete
             vanished = self._conclude_days(cursor, part)
             self.state.at += 1
@@ -238,7 +308,9 @@ class UnitReader:
         if part.by is Filter.OCCURRED and not current.incomplete:
             started_at = datetime.fromisoformat(current.started_at or now(cursor).isoformat())
             days = (part.start, part.end)
-            vanished = self._conclude(cursor, [part], days, started_at, proves=current.is_undisturbed)
+            vanished = self._conclude(
+                cursor, [part], current.names, days, started_at, proves=current.is_undisturbed
+            )
         forget_pages(cursor, self.step.id, part.key)
         return vanished
 
@@ -246,21 +318,22 @@ class UnitReader:
         self,
         cursor: Cursor,
         parts: Sequence[Slice],
+        names: int,
         days: tuple[date, date] | None,
         started_at: datetime,
         *,
         proves: bool,
     ) -> int:
         """Note a read that reached its end; return how many rows it proves to be gone."""
-        source = self._source(started_at, started_at)
+        source = self._source(started_at.isoformat())
         traffic = parts[0].traffic if days else None
         vanished = 0
         if proves:
             scope = self._known_scope or completeness.scope_of(cursor, self.step.account, self.scope)
             self._known_scope = scope
             vanished = completeness.judge_rows(
-                cursor, self.table, source, slices=[part.key for part in parts], days=days, traffic=traffic,
-                started_at=started_at, scope=scope,
+                cursor, self.table, source, slices=[part.key for part in parts], names=names, days=days,
+                traffic=traffic, started_at=started_at, scope=scope,
             )  # fmt: skip
         completeness.record_read(
             cursor, self.kind, source, days=days, traffic=traffic, started_at=started_at, ended_at=now(cursor)
@@ -273,25 +346,24 @@ class UnitReader:
             if parts and self.request.start is None and complete:
                 started_at = datetime.fromisoformat(self.state.started_at or now(cursor).isoformat())
                 proves = len(self.state.proved) == len(parts)
-                vanished = self._conclude(cursor, parts, None, started_at, proves=proves)
+                vanished = self._conclude(cursor, parts, self.state.names, None, started_at, proves=proves)
                 self._advance(cursor, Progress(vanished=vanished))
             forget_pages(cursor, self.step.id)
             return steps.finish_read(cursor, self.step, is_complete=complete)
 
-    def _source(self, asked_at: datetime, since: datetime, again: Sequence[str] = ()) -> Source:
+    def _source(self, since: str | None, again: Sequence[str] = ()) -> Source:
         return Source(
             account=self.step.account,
             network=self.step.network,
             log_id=self.step.log_id,
             step_id=self.step.id,
-            asked_at=asked_at,
-            since=since,
+            since=self._clock.at(time.monotonic()) if since is None else datetime.fromisoformat(since),
             again=again,
         )
 
     def _advance(self, cursor: Cursor, progress: Progress) -> None:
         progress.requests, progress.waited = self.unbilled()
-        steps.advance(cursor, self.step, progress, self.state.dump())
+        self._clock.note(steps.advance(cursor, self.step, progress, self.state.dump()))
         self._billed = (self.client.requests, self.client.waited)
 
     def unbilled(self) -> tuple[int, float]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from network_clients.records import Purchase, Record, Status
+from collections.abc import Iterable
 
 MOVED = (
     "The list kept changing while it was read, or kept showing a row twice, so rows may be missing, and "
@@ -16,10 +14,8 @@ DOUBLES = (
 )
 
 
-def unknown_words(records: Sequence[Record]) -> list[str]:
+def unknown_words(words: Iterable[str]) -> list[str]:
     """Name each status word that the network's facts do not list."""
-    purchases = (record for record in records if isinstance(record, Purchase))
-    words = {str(purchase.status_word) for purchase in purchases if purchase.status is Status.UNKNOWN}
     return [
         f"The network used the status {word!r}, which is not known; its rows are kept as 'unknown'."
         for word in sorted(words)

@@ -182,9 +182,10 @@ class Progress:
     warnings: Sequence[str] = ()
 
 
-def advance(cursor: Cursor, step: Step, progress: Progress, checkpoint: Mapping[str, object]) -> None:
+def advance(cursor: Cursor, step: Step, progress: Progress, checkpoint: Mapping[str, object]) -> datetime:
     """Move the checkpoint, add the counts and renew the lease; part of the batch's transaction.
 
+    :return: the database's time.
     :raises StepTakenError: when another process has taken the step over; the batch must roll back.
     """
     cursor.execute(
@@ -200,10 +201,13 @@ def advance(cursor: Cursor, step: Step, progress: Progress, checkpoint: Mapping[
             rows_vanished = rows_vanished + %(vanished)s,
             items_expected = COALESCE(%(expected)s, items_expected),
             superseded_by = COALESCE(%(superseded_by)s, superseded_by),
-            warnings = CASE WHEN warnings @> %(warnings)s::jsonb OR jsonb_array_length(warnings) >= %(most)s
-                            THEN warnings ELSE warnings || %(warnings)s::jsonb END
+            warnings = warnings || (
+                SELECT COALESCE(jsonb_agg(fresh.text), '[]') FROM (
+                    SELECT text FROM jsonb_array_elements(%(warnings)s::jsonb) AS text
+                    WHERE NOT warnings @> text
+                    LIMIT GREATEST(%(most)s - jsonb_array_length(warnings), 0)) fresh)
         WHERE id = %(id)s AND holder = %(holder)s AND status = 'processing'
-        RETURNING id
+        RETURNING clock_timestamp() AS now
         """,
         vars(progress)
         | {
@@ -215,8 +219,11 @@ def advance(cursor: Cursor, step: Step, progress: Progress, checkpoint: Mapping[
             "most": _MOST_WARNINGS,
         },
     )
-    if cursor.fetchone() is None:
+    row = cursor.fetchone()
+    if row is None:
         raise StepTakenError(f"Another process works on {step.label} of {step.account} now.")
+    found: datetime = row["now"]
+    return found
 
 
 def finish(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from network_clients.admitad.facts import FACTS
 from network_clients.records import Campaign, Coupon, Purchase, Status, Traffic
-from network_clients.rows import Row
+from network_clients.row import Row
 from network_clients.values import status_of
 
 #: Personal data of the shop's customer, never kept.

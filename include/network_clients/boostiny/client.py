@@ -36,7 +36,7 @@ from network_clients.interface import (
     TokenStore,
 )
 from network_clients.lists import NumberedPage, Params, Reader, read_by_page
-from network_clients.records import CurrencySource, Kind, Page, Traffic
+from network_clients.records import CurrencySource, Grain, Kind, Page, Traffic
 from network_clients.request import Patience, Request
 from network_clients.rows import InnerReader, RowReader
 from network_clients.transport import Transport
@@ -173,7 +173,14 @@ class BoostinyClient(NetworkClient):
         if kind is not Kind.PURCHASES:
             return self._catalogue[kind]
         rows = ReportRows(_days(part), part.traffic or Traffic.COUPON, self._currency)
-        return RowReader(rows.to_purchase, self.zone, identify=rows.key, volatile=VOLATILE, skips=is_summary)
+        return RowReader(
+            rows.to_purchase,
+            self.zone,
+            identify=rows.key,
+            grain=Grain.REPORT_ROW,
+            volatile=VOLATILE,
+            skips=is_summary,
+        )
 
     def _ask(self, kind: Kind, part: Slice, page: int, *, size: int = _PAGE_SIZE) -> NumberedPage:
         path = _CAMPAIGNS

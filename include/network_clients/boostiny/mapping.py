@@ -9,7 +9,7 @@ import msgspec
 from iso3166 import countries
 
 from network_clients.records import Campaign, Coupon, CurrencySource, Grain, Purchase, Traffic
-from network_clients.rows import Row
+from network_clients.row import Row
 from network_clients.values import InvalidValueError, text_of, url_of
 
 #: How many rows the whole list has, repeated on each of them.

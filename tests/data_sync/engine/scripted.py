@@ -20,7 +20,8 @@ from network_clients.facts import KindFacts, Order
 from network_clients.interface import AccessReport, Credentials, NetworkClient, Slice
 from network_clients.limits import LocalLimiter
 from network_clients.records import CurrencySource, Grain, Kind, Page, Purchase, Traffic
-from network_clients.rows import Row, RowReader
+from network_clients.row import Row
+from network_clients.rows import RowReader
 from network_clients.tokens import MemoryTokenStore
 
 Action = dict[str, Any]
@@ -101,7 +102,7 @@ class ScriptedClient(NetworkClient):
         listed = [item for item in self.items if wanted is None or wanted is traffic_of(item)]
         overlap = 1 if position and self.overlaps else 0
         shown = listed[position - overlap : position - overlap + self.size]
-        reading = self.readers[kind].read([msgspec.Raw(sent(item)) for item in shown])
+        reading = self.readers[kind].tell_apart([msgspec.Raw(sent(item)) for item in shown])
         fresh = max(len(shown) - overlap, 0)
         position += fresh
         ended = not fresh or position >= len(listed)
@@ -136,12 +137,20 @@ class ScriptedReport(ScriptedClient):
     overlaps = False
 
     def __init__(
-        self, items: Sequence[Any], *, versioned: bool = True, counts_sums: bool = True, **options: Any
+        self,
+        items: Sequence[Any],
+        *,
+        versioned: bool = True,
+        counts_sums: bool = True,
+        grain: Grain = Grain.REPORT_ROW,
+        **options: Any,
     ) -> None:
         super().__init__(items, **options)
         self.versioned = versioned
         self.counts_sums = counts_sums
-        reader = RowReader(to_line, self.zone, id_field="key", skips=lambda row: row.text("sums") is not None)
+        reader = RowReader(
+            to_line, self.zone, id_field="key", grain=grain, skips=lambda row: row.text("sums") is not None
+        )
         self.readers = {Kind.PURCHASES: reader}
 
     def total(self, listed: Sequence[Any]) -> int:

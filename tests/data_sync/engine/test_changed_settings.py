@@ -10,7 +10,7 @@ import pytest
 from data_sync.database import Database
 from network_clients.records import Kind
 from tests.data_sync.engine.scripted import ScriptedClient, action, actions
-from tests.data_sync.engine.tries import at_page
+from tests.data_sync.engine.tries import at_page, page_by_page
 from tests.data_sync.kit import (
     changes,
     claim,
@@ -101,7 +101,10 @@ def test_a_read_that_proves_nothing_takes_nothing_over(db: Database, trouble: st
     assert logs(db) == before
 
 
-def test_a_row_that_another_log_has_written_meanwhile_stays_its_own(db: Database) -> None:
+def test_a_row_that_another_log_has_written_meanwhile_stays_its_own(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page_by_page(monkeypatch)
     sync(db, "r1", 1, 2, 3, 4)
     found: list[dict] = []
 

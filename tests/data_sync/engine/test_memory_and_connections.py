@@ -33,7 +33,7 @@ class Endless(ScriptedClient):
             self.resident.append(resident())
             numbers = range(number * SIZE, (number + 1) * SIZE)
             made = [msgspec.Raw(sent(action(n, order_id="x" * 3000))) for n in numbers]
-            reading = self.readers[kind].read(made)
+            reading = self.readers[kind].tell_apart(made)
             last = number == PAGES - 1
             yield Page(
                 records=tuple(reading.records),

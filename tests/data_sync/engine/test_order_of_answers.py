@@ -14,6 +14,7 @@ from data_sync.runs.opening import open_run
 from network_clients.facts import Filter
 from network_clients.records import Kind, Traffic
 from tests.data_sync.engine.scripted import ScriptedClient, action, actions
+from tests.data_sync.engine.tries import page_by_page
 from tests.data_sync.kit import (
     Airflow,
     changes,
@@ -265,7 +266,10 @@ def test_a_row_with_an_older_time_further_down_its_own_list_supersedes_nothing(d
     assert counts(row) == {"read": 4, "inserted": 4}
 
 
-def test_a_second_claim_stops_the_first_holder_before_it_writes(db: Database) -> None:
+def test_a_second_claim_stops_the_first_holder_before_it_writes(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page_by_page(monkeypatch)
     listed = actions(1, 2, 3, 4)
     open_run(db, make_request("r1"))
     first = claim(db, "r1")

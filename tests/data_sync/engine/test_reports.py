@@ -9,7 +9,7 @@ import pytest
 
 from data_sync.database import Database
 from network_clients.facts import Order
-from network_clients.records import Traffic
+from network_clients.records import Grain, Traffic
 from tests.data_sync.engine.scripted import Action, ScriptedReport, line, lines
 from tests.data_sync.engine.tries import at_page, break_off, go_on
 from tests.data_sync.kit import changes, counts, purchases, read, rows
@@ -190,7 +190,7 @@ def test_without_a_fingerprint_a_line_of_an_earlier_page_is_one_that_moved(db: D
 
 def test_of_orders_with_the_same_id_the_last_form_counts(db: Database) -> None:
     single = [line("a", 1, grain="order"), line("b", 2, grain="order"), line("a", 3, grain="order")]
-    row = read(db, "r1", ScriptedReport(single, size=2))
+    row = read(db, "r1", ScriptedReport(single, size=2, grain=Grain.ORDER))
     assert orders(db) == {"a": 3, "b": 2}
     assert (counts(row), row["warnings"]) == ({"read": 2, "inserted": 2}, [])
 

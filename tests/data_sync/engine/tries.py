@@ -48,3 +48,8 @@ def at_page(wanted: int, change: Callable[[], object]) -> Callable[[int], None]:
             change()
 
     return hook
+
+
+def page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each page stored before the next one is asked for."""
+    monkeypatch.setattr("data_sync.engine.batch.MOST_ROWS", 1)

@@ -38,7 +38,8 @@ def listing(*rows: dict[str, Any], count: int | None = None) -> Reply:
 
 
 def read(client: AdmitadClient, request: ReadRequest) -> list[Page]:
-    return [page for part in client.slices(request) for page in client.pages(request.kind, part)]
+    parts = client.slices(request)
+    return [page.translated() for part in parts for page in client.pages(request.kind, part)]
 
 
 def read_one(client: AdmitadClient, kind: Kind) -> Any:

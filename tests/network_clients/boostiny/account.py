@@ -51,7 +51,8 @@ def listing(*rows: Any, total: int | None = None, per_page: int = 50, **more: An
 
 
 def read(client: BoostinyClient, request: ReadRequest) -> list[Page]:
-    return [page for part in client.slices(request) for page in client.pages(request.kind, part)]
+    parts = client.slices(request)
+    return [page.translated() for part in parts for page in client.pages(request.kind, part)]
 
 
 def read_one(client: BoostinyClient, kind: Kind) -> Any:
