@@ -10,7 +10,7 @@ from datetime import date, timedelta
 
 import psycopg
 
-from data_sync import accounts
+from data_sync import accounts, maturity
 from data_sync.database import Cursor, Database, one
 from data_sync.engine.rereading import days_to_reread
 from data_sync.engine.unit import UnitReader
@@ -146,16 +146,22 @@ def _read(
                 "SELECT (clock_timestamp() AT TIME ZONE %s)::date AS day", [client.zone.key]
             ).fetchone()
         )["day"]
-    request = read_request(client, task.unit, run.timezone, today)
+    if task.unit.sweep is None:
+        request = read_request(client, task.unit, run.timezone, today)
+    else:
+        with db.transaction() as cursor:
+            request = maturity.sweep_request(cursor, step, client, run, task.unit)
     if request is None:
-        _skip(db, step, "These days are still to come.")
+        _skip(db, step, maturity.NOTHING_DUE if task.unit.sweep else "These days are still to come.")
         return
     if task.unit.opens_range and run.kind in _REREADING:
         with db.transaction() as cursor:
             request = replace(request, earlier=days_to_reread(cursor, client, request, today))
     reader = UnitReader(db, step, client, request, scope=scope)
     try:
-        reader.run()
+        if reader.run() and task.unit.sweep is not None:
+            with db.transaction() as cursor:
+                maturity.note_changes(cursor, step)
     finally:
         requests, waited = reader.unbilled()
         if requests or waited:

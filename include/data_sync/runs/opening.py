@@ -14,10 +14,12 @@ from typing import Any
 
 from data_sync.accounts import mirror_unknown, refused_accounts
 from data_sync.database import Cursor, Database, now, one
+from data_sync.maturity import RunSweep, plan_run
 from data_sync.runs import guard, lease
 from data_sync.runs.lease import RunWaitsError
 from data_sync.runs.request import RunKind, RunRequest
-from data_sync.schedules.planning import plan_units
+from data_sync.schedules.date_ranges import DayRange
+from data_sync.schedules.planning import MOST_WINDOWS, SweepPart, plan_sweep_units, plan_units
 
 
 @dataclass
@@ -39,7 +41,8 @@ def open_run(
     :raises RunWaitsError: while another run holds the schedule's lease.
     """
     with db.transaction() as cursor:
-        run = _insert_or_lock(cursor, request)
+        sweep = plan_run(cursor, request)
+        run = _insert_or_lock(cursor, request, sweep)
         holder = lease.claim(cursor, run["id"], request.schedule_key)
         if holder is not None and not _is_late(cursor, request):
             raise RunWaitsError(holder["id"], holder["run_id"])
@@ -52,7 +55,8 @@ def open_run(
         wanted = [ref.conn_id for ref in request.schedule.networks]
         forbidden = refused_accounts(cursor, wanted, user=request.author, trusted=request.trusted)
         refused = {**forbidden, **(missing_accounts or {})}
-        _make_logs(cursor, run["id"], request, units, refusal, refused)
+        notes = {account: _notes(account, refused, sweep) for account in wanted}
+        _make_logs(cursor, run["id"], request, units, refusal, notes)
     return OpenedRun(run["id"], units, refusal)
 
 
@@ -66,13 +70,26 @@ def _refusal(
     return guard.claim(cursor, run["id"], request)
 
 
-def _insert_or_lock(cursor: Cursor, request: RunRequest) -> dict[str, Any]:
+def _notes(account: str, refused: Mapping[str, str], sweep: RunSweep | None) -> dict[str, object]:
+    notes: dict[str, object] = {"refused": refused[account]} if account in refused else {}
+    if sweep is not None:
+        notes["sweep"] = {"open_days": sweep.open_days[account]}
+    return notes
+
+
+def _planned(request: RunRequest, days: DayRange, sweep: RunSweep | None) -> Sequence[Mapping[str, object]]:
+    backfill, sync_type = request.kind is RunKind.BACKFILL, request.schedule.sync_type
+    if sweep is None or sweep.is_empty:
+        units = plan_units(sync_type, days, backfill=backfill)
+    else:
+        units = plan_units(sync_type, days, max_windows=MOST_WINDOWS - 2)
+        units += plan_sweep_units(units, sweep.days, changes=sweep.changes)
+    return [unit.to_dict() for unit in units]
+
+
+def _insert_or_lock(cursor: Cursor, request: RunRequest, sweep: RunSweep | None) -> dict[str, Any]:
     days = request.schedule.days(request.anchor)
-    units = request.units
-    if units is None:
-        backfill = request.kind is RunKind.BACKFILL
-        planned = plan_units(request.schedule.sync_type, days, backfill=backfill)
-        units = tuple(unit.to_dict() for unit in planned)
+    units = _planned(request, days, sweep) if request.units is None else request.units
     cursor.execute(
         """
         INSERT INTO data_sync.sync_runs (dag_id, run_id, schedule_key, schedule_name, kind, requested_by,
@@ -120,7 +137,7 @@ def _make_logs(
     request: RunRequest,
     units: Sequence[Mapping[str, Any]],
     refusal: str | None,
-    refused: Mapping[str, str],
+    notes: Mapping[str, Mapping[str, object]],
 ) -> None:
     accounts = {ref.conn_id: ref.network for ref in request.schedule.networks}
     mirror_unknown(cursor, accounts)
@@ -149,7 +166,7 @@ def _make_logs(
                     "requested_by": request.requested_by,
                     "status": "skipped" if refusal else "pending",
                     "reason": refusal,
-                    "metadata": json.dumps({"refused": refused[account]} if account in refused else {}),
+                    "metadata": json.dumps(notes[account]),
                 },
             ).fetchone()
         )
@@ -161,8 +178,8 @@ def _make_steps(cursor: Cursor, log: int, units: Sequence[Mapping[str, Any]]) ->
         cursor.execute(
             """
             INSERT INTO data_sync.sync_log_steps AS s
-                (log_id, unit_index, kind, label, first_day, last_day, date_filter)
-            VALUES (%(log)s, %(index)s, %(kind)s, %(label)s, %(first)s, %(last)s, %(filter)s)
+                (log_id, unit_index, kind, label, first_day, last_day, date_filter, sweep)
+            VALUES (%(log)s, %(index)s, %(kind)s, %(label)s, %(first)s, %(last)s, %(filter)s, %(sweep)s)
             ON CONFLICT (log_id, unit_index) DO UPDATE SET status = 'pending', holder = NULL, reason = NULL,
                 error = NULL, started_at = NULL, finished_at = NULL, updated_at = clock_timestamp()
             WHERE s.status NOT IN ('processing', 'waiting', 'retrying')
@@ -174,6 +191,14 @@ def _make_steps(cursor: Cursor, log: int, units: Sequence[Mapping[str, Any]]) ->
                 "label": unit["label"],
                 "first": unit.get("first"),
                 "last": unit.get("last"),
-                "filter": "occurred" if unit.get("first") else None,
+                "filter": _filter(unit),
+                # A step of a sweep is known by having a plan; its task makes it.
+                "sweep": "{}" if unit.get("sweep") else None,
             },
         )
+
+
+def _filter(unit: Mapping[str, Any]) -> str | None:
+    if unit.get("sweep") == SweepPart.CHANGES:
+        return "changed"
+    return "occurred" if unit.get("first") else None
