@@ -14,7 +14,13 @@ from data_sync import accounts, maturity
 from data_sync.database import Cursor, Database, one
 from data_sync.engine.rereading import days_to_reread
 from data_sync.engine.unit import UnitReader
-from data_sync.errors import AccountRefusedError, DatabaseError, DataSyncError
+from data_sync.errors import (
+    AccountRefusedError,
+    ConfigError,
+    DatabaseError,
+    DataSyncError,
+    TooManyRejectedError,
+)
 from data_sync.ledger import steps
 from data_sync.ledger.steps import Step
 from data_sync.limiter import PostgresLimiter, load_hash_key
@@ -81,8 +87,11 @@ def run_sync(
         _record_failure(db, step, error.verdict, error.user_message, error.detail,
                         again=error.is_retryable and not task.is_last_try)  # fmt: skip
         raise
-    except AccountRefusedError as error:
+    except (AccountRefusedError, ConfigError) as error:
         _record_failure(db, step, "not configured", str(error), "", again=False)
+        raise
+    except TooManyRejectedError as error:
+        _record_failure(db, step, "too many rows set aside", str(error), "", again=False)
         raise
     except (psycopg.OperationalError, DatabaseError):
         # The database itself went away: there is nobody to tell. The retry goes on at the checkpoint.

@@ -111,6 +111,7 @@ SPOILED = {
     "text_amount": lambda row: row["payment"] == "NaN",
     "nul_byte": lambda row: "\0" in row["order_id"],
     "null_change_time": lambda row: row["status_updated"] is None,
+    "long_amount": lambda row: row["payment"] == "1234567890" * 4,
 }
 
 

@@ -35,7 +35,7 @@ from data_sync.engine.pages import (
     told_apart,
     without_overlap,
 )
-from data_sync.engine.rejected import name_of, store_rejected
+from data_sync.engine.rejected import name_of, refuse_too_many, store_rejected
 from data_sync.engine.tables import TABLES, KindTable
 from data_sync.engine.warnings import DOUBLES, MOVED, unknown_words
 from data_sync.ledger import steps
@@ -86,6 +86,7 @@ class UnitReader:
         :raises NetworkError: when the network cannot be read.
         :raises WaitTooLongError: when the limiter refuses to sleep that long.
         :raises StepTakenError: when another process has taken the unit over.
+        :raises TooManyRejectedError: when too many of the rows that came had to be set aside.
         """
         parts = self._plan()
         while self.state.at < len(parts):
@@ -276,6 +277,7 @@ class UnitReader:
                 vanished = self._conclude(cursor, parts, None, started_at, proves=proves)
                 self._advance(cursor, Progress(vanished=vanished))
             forget_pages(cursor, self.step.id)
+            refuse_too_many(cursor, self.step)
             return steps.finish_read(cursor, self.step, is_complete=complete)
 
     def _source(self, asked_at: datetime, since: datetime, again: Sequence[str] = ()) -> Source:
