@@ -29,6 +29,10 @@ class FaultKind(StrEnum):
     """Close the connection in the middle of the body."""
     TRUNCATED = "truncated"
     """A complete answer whose JSON is cut off half way."""
+    MOVE = "move"
+    """When the call is answered, the clock moves on by ``seconds``: rows come and go between two pages."""
+    LATE = "late"
+    """An answer of now that comes when the faults are cleared, after ``seconds`` at the latest: old news."""
     EXPIRED_TOKENS = "expired_tokens"
     """All live tokens expire just before the call is answered."""
     WRONG_CREDENTIALS = "wrong_credentials"
@@ -125,6 +129,8 @@ class FaultBook:
     def __init__(self) -> None:
         """Start with good behaviour."""
         self._faults: list[Fault] = []
+        self.cleared = 0
+        """How often the faults were cleared."""
 
     def add(self, fault: Fault) -> None:
         """Put a fault in force, behind those that are already there."""
@@ -133,6 +139,7 @@ class FaultBook:
     def clear(self) -> None:
         """Behave well again."""
         self._faults.clear()
+        self.cleared += 1
 
     def listed(self) -> list[Fault]:
         """Show what is in force, with the calls that are left."""
