@@ -13,6 +13,7 @@
     ├── AccountRefusedError  an account cannot be used: wrong connection type, or not by this author
     │   └── AccountMissingError  there is no Airflow connection of that id
     ├── SecretsUnavailableError  a secrets backend does not answer, so nobody knows whether one exists
+    ├── TooManyRejectedError  too many of the rows that a network sent cannot be stored truthfully
     └── StepTakenError       another process has taken over this unit of work
 
 Errors of networks have their own tree in :mod:`network_clients.errors`.
@@ -63,6 +64,10 @@ class AccountMissingError(AccountRefusedError):
 
 class SecretsUnavailableError(DataSyncError):
     """Raised when a connection was not found while a secrets backend did not answer: it may exist."""
+
+
+class TooManyRejectedError(DataSyncError):
+    """Raised at the end of a unit of which too many rows had to be set aside; all others are stored."""
 
 
 class StepTakenError(DataSyncError):

@@ -16,6 +16,7 @@ from alembic.config import Config
 from data_sync import database
 from data_sync.errors import DatabaseError
 from data_sync.schema import REVISION
+from network_clients import registry
 
 _LOCK = 0x0DA7A5_1C
 _FOLDER = Path(__file__).parent / "migrations"
@@ -42,8 +43,25 @@ def migrate() -> str:
         bind.execute(sqlalchemy.text("CREATE SCHEMA IF NOT EXISTS data_sync"))
         config.attributes["connection"] = bind
         command.upgrade(config, "head")
+        _write_networks(bind)
     engine.dispose()
     return REVISION
+
+
+def _write_networks(bind: sqlalchemy.Connection) -> None:
+    """Tell the database what each network declares, for the views that depend on it."""
+    statement = sqlalchemy.text(
+        """
+        INSERT INTO data_sync.networks
+            (network, title, reports_status, reports_paid, settles_after_days, horizon_days)
+        VALUES (:slug, :title, :reports_status, :reports_paid, :settles_after_days, :horizon_days)
+        ON CONFLICT (network) DO UPDATE SET title = excluded.title,
+            reports_status = excluded.reports_status, reports_paid = excluded.reports_paid,
+            settles_after_days = excluded.settles_after_days, horizon_days = excluded.horizon_days
+        """
+    )
+    for slug in registry.all_networks():
+        bind.execute(statement, vars(registry.facts_of(slug)))
 
 
 def _refuse_old_server(connection: psycopg.Connection[object]) -> None:

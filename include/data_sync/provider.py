@@ -72,6 +72,11 @@ _OPTIONS: dict[str, Any] = {
         example="anna,omar",
     ),
     "conn_id": _option("Airflow connection of the Postgres that holds our tables.", default="data_sync"),
+    "max_rejected_share": _option(
+        "The share of a unit's rows, from 0 to 1, that may be set aside because they cannot be stored "
+        "truthfully; beyond it the unit fails. Units of fewer than 20 rows never do.",
+        default="0.2",
+    ),
     "schedules_file": _option(
         "Path of schedules.yaml; empty means config/schedules.yaml beside the dags folder.", default=""
     ),

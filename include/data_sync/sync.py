@@ -10,11 +10,17 @@ from datetime import date, timedelta
 
 import psycopg
 
-from data_sync import accounts
+from data_sync import accounts, maturity
 from data_sync.database import Cursor, Database, one
 from data_sync.engine.rereading import days_to_reread
 from data_sync.engine.unit import UnitReader
-from data_sync.errors import AccountRefusedError, DatabaseError, DataSyncError
+from data_sync.errors import (
+    AccountRefusedError,
+    ConfigError,
+    DatabaseError,
+    DataSyncError,
+    TooManyRejectedError,
+)
 from data_sync.ledger import steps
 from data_sync.ledger.steps import Step
 from data_sync.limiter import PostgresLimiter, load_hash_key
@@ -81,8 +87,11 @@ def run_sync(
         _record_failure(db, step, error.verdict, error.user_message, error.detail,
                         again=error.is_retryable and not task.is_last_try)  # fmt: skip
         raise
-    except AccountRefusedError as error:
+    except (AccountRefusedError, ConfigError) as error:
         _record_failure(db, step, "not configured", str(error), "", again=False)
+        raise
+    except TooManyRejectedError as error:
+        _record_failure(db, step, "too many rows set aside", str(error), "", again=False)
         raise
     except (psycopg.OperationalError, DatabaseError):
         # The database itself went away: there is nobody to tell. The retry goes on at the checkpoint.
@@ -146,16 +155,22 @@ def _read(
                 "SELECT (clock_timestamp() AT TIME ZONE %s)::date AS day", [client.zone.key]
             ).fetchone()
         )["day"]
-    request = read_request(client, task.unit, run.timezone, today)
+    if task.unit.sweep is None:
+        request = read_request(client, task.unit, run.timezone, today)
+    else:
+        with db.transaction() as cursor:
+            request = maturity.sweep_request(cursor, step, client, run, task.unit)
     if request is None:
-        _skip(db, step, "These days are still to come.")
+        _skip(db, step, maturity.NOTHING_DUE if task.unit.sweep else "These days are still to come.")
         return
     if task.unit.opens_range and run.kind in _REREADING:
         with db.transaction() as cursor:
             request = replace(request, earlier=days_to_reread(cursor, client, request, today))
     reader = UnitReader(db, step, client, request, scope=scope)
     try:
-        reader.run()
+        if reader.run() and task.unit.sweep is not None:
+            with db.transaction() as cursor:
+                maturity.note_changes(cursor, step)
     finally:
         requests, waited = reader.unbilled()
         if requests or waited:

@@ -11,6 +11,7 @@ import msgspec
 import requests
 
 from network_clients.outcomes import Answer
+from network_clients.taming import tame
 
 T = TypeVar("T")
 _CHUNK = 64 * 1024
@@ -51,12 +52,19 @@ def json_as(kind: type[T]) -> Callable[[Answer], T]:
     """Return a decoder of JSON answers into a type.
 
     Bytes that are no UTF-8 and halves of surrogate pairs become U+FFFD: one broken character in one row
-    must not make a page unreadable, and no database could hold it.
+    must not make a page unreadable, and no database could hold it. Nor must a number that JSON does not have,
+    or a value that is nested too deep: see :mod:`network_clients.taming`.
     """
     decoder = msgspec.json.Decoder(kind)
 
     def decode(answer: Answer) -> T:
-        return decoder.decode(_mended(answer.body))
+        body = _mended(answer.body)
+        try:
+            return decoder.decode(body)
+        except msgspec.ValidationError:
+            raise
+        except (msgspec.DecodeError, RecursionError):
+            return decoder.decode(tame(body))
 
     return decode
 

@@ -126,8 +126,12 @@ class NetworkFacts:
         ``timezone`` field says otherwise.
     :param status_words: the network's words for a purchase's state, lower case, to ours.
     :param reports_status: ``False`` where rows have no status at all.
+    :param reports_paid: whether rows tell when they were paid out; where they do not, an approved row is
+        settled.
     :param edge_overlap_days: days read beyond both ends of a range, where the zone or the
         inclusiveness of the filter is not certain.
+    :param horizon_days: how old a row may be and still be asked for again by a maturity sweep.
+    :param settles_after_days: how old a row without any status must be to count as settled.
     :param reread_field: the account's field that says how many whole months before the current one are
         read again each day, where no filter tells which rows have changed (see
         :attr:`network_clients.interface.NetworkClient.reread_months`).
@@ -144,6 +148,7 @@ class NetworkFacts:
     zone_grade: Grade
     status_words: Mapping[str, Status] = field(default_factory=dict)
     reports_status: bool = True
+    reports_paid: bool = False
     edge_overlap_days: int = 0
     horizon_days: int = 180
     max_parallel: int = 4

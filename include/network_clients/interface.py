@@ -88,6 +88,8 @@ class ReadRequest:
     :param end: last calendar day in the network's zone, inclusive; ``None`` for a snapshot.
     :param earlier: days before ``start``, ascending, that are read again after it because their rows may
         have changed (see :attr:`NetworkClient.reread_months`).
+    :param occurred: of a read by change, the first and the last calendar day on which the rows happened that
+        it is about; a network that cannot tell them apart answers with others too.
     """
 
     kind: Kind
@@ -95,6 +97,7 @@ class ReadRequest:
     end: date | None = None
     by: Filter = Filter.OCCURRED
     earlier: tuple[date, ...] = ()
+    occurred: tuple[date, date] | None = None
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
@@ -233,8 +236,9 @@ class NetworkClient(ABC):
             return [Slice(key=request.kind.value)]
         longest = self.longest_window(request.kind)
         spans = [*_spans(_days(request.start, request.end), longest), *_spans(request.earlier, longest)]
+        params = {"occurred": [day.isoformat() for day in request.occurred]} if request.occurred else {}
         return [
-            Slice(key=f"{request.by}:{first}..{last}", start=first, end=last, by=request.by)
+            Slice(key=f"{request.by}:{first}..{last}", start=first, end=last, by=request.by, params=params)
             for first, last in spans
         ]
 

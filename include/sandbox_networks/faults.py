@@ -29,6 +29,10 @@ class FaultKind(StrEnum):
     """Close the connection in the middle of the body."""
     TRUNCATED = "truncated"
     """A complete answer whose JSON is cut off half way."""
+    MOVE = "move"
+    """When the call is answered, the clock moves on by ``seconds``: rows come and go between two pages."""
+    LATE = "late"
+    """An answer of now that comes when the faults are cleared, after ``seconds`` at the latest: old news."""
     EXPIRED_TOKENS = "expired_tokens"
     """All live tokens expire just before the call is answered."""
     WRONG_CREDENTIALS = "wrong_credentials"
@@ -49,6 +53,16 @@ class FaultKind(StrEnum):
     """Rows with a NUL character in a text, which Postgres refuses."""
     NULL_CHANGE_TIME = "null_change_time"
     """Rows without the time of their last change."""
+    LONG_AMOUNT = "long_amount"
+    """Rows whose amounts have 40 digits."""
+    BARE_NAN = "bare_nan"
+    """Rows whose amount is a bare ``NaN``, which makes the page no JSON."""
+    HUGE_FIELD = "huge_field"
+    """Rows with a text of ten megabytes; mind ``every``, or a page is too large to be sent."""
+    DEEP_NESTING = "deep_nesting"
+    """Rows with a field that is nested 20,000 levels deep."""
+    WRONG_ENCODING = "wrong_encoding"
+    """Rows with a text that is not in UTF-8."""
 
     @property
     def spoils_rows(self) -> bool:
@@ -64,7 +78,27 @@ _ROW_FAULTS = (
     FaultKind.TEXT_AMOUNT,
     FaultKind.NUL_BYTE,
     FaultKind.NULL_CHANGE_TIME,
+    FaultKind.LONG_AMOUNT,
+    FaultKind.BARE_NAN,
+    FaultKind.HUGE_FIELD,
+    FaultKind.DEEP_NESTING,
+    FaultKind.WRONG_ENCODING,
 )
+
+LONG_AMOUNT = "1234567890" * 4
+"""What an amount of forty digits is."""
+
+HUGE_TEXT = "0123456789" * 1_000_000
+"""What a text of ten megabytes is."""
+
+DEEP_VALUE = msgspec.Raw(b"[" * 20_000 + b"]" * 20_000)
+"""What a value is that is nested too deep."""
+
+LATIN_TEXT = msgspec.Raw(b'"caf\xe9"')
+"""A text in Latin-1."""
+
+BARE_NAN = msgspec.Raw(b"NaN")
+"""A number that JSON does not have, as some servers print it."""
 
 
 class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -95,6 +129,8 @@ class FaultBook:
     def __init__(self) -> None:
         """Start with good behaviour."""
         self._faults: list[Fault] = []
+        self.cleared = 0
+        """How often the faults were cleared."""
 
     def add(self, fault: Fault) -> None:
         """Put a fault in force, behind those that are already there."""
@@ -103,6 +139,7 @@ class FaultBook:
     def clear(self) -> None:
         """Behave well again."""
         self._faults.clear()
+        self.cleared += 1
 
     def listed(self) -> list[Fault]:
         """Show what is in force, with the calls that are left."""

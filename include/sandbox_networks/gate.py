@@ -11,9 +11,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandbox_networks.faults import Fault, FaultBook, FaultKind
 from sandbox_networks.network import Network
+from sandbox_networks.world import SandboxClock
 
 _WAITING = (FaultKind.HOLD, FaultKind.SLOW)
 _BREAKING = (FaultKind.DROP, FaultKind.TRUNCATED)
+_LOOK_AGAIN = 0.02
 
 
 class Gate:
@@ -22,8 +24,11 @@ class Gate:
     :param enforce: whether a call over a limit is refused, or only counted.
     """
 
-    def __init__(self, network: Network, app: ASGIApp, faults: FaultBook, *, enforce: bool) -> None:
+    def __init__(
+        self, network: Network, app: ASGIApp, faults: FaultBook, clock: SandboxClock, *, enforce: bool
+    ) -> None:
         """Stand in front of the network's own routes, ``app``."""
+        self._clock = clock
         self._network = network
         self._app = app
         self._faults = faults
@@ -66,8 +71,14 @@ class Gate:
             return
         if fault and fault.kind is FaultKind.EXPIRED_TOKENS:
             self._network.expire_tokens()
-        breaks = fault is not None and fault.kind in _BREAKING
-        await self._app(scope, _replay(body), _Cutter(send, fault.kind) if fault and breaks else send)
+        await self._app(scope, _replay(body), self._sender(send, fault) if fault else send)
+        if fault and fault.kind is FaultKind.MOVE:
+            self._clock.advance(int(fault.seconds))
+
+    def _sender(self, send: Send, fault: Fault) -> Send:
+        if fault.kind is FaultKind.LATE:
+            return _Courier(send, self._faults, fault.seconds)
+        return _Cutter(send, fault.kind) if fault.kind in _BREAKING else send
 
     def _answer(self, fault: Fault) -> Response | None:
         make = self._answers.get(fault.kind)
@@ -100,6 +111,22 @@ class _Cutter:
         await self._send(self._start)
         # An answer that never ends makes the server close the connection.
         await self._send({"type": "http.response.body", "body": half, "more_body": self._drop})
+
+
+class _Courier:
+    """Holds an answer back, as it was made, until the faults are cleared."""
+
+    def __init__(self, send: Send, faults: FaultBook, seconds: float) -> None:
+        self._send = send
+        self._faults = faults
+        self._cleared = faults.cleared
+        self._looks = int(seconds / _LOOK_AGAIN)
+
+    async def __call__(self, message: Message) -> None:
+        while self._faults.cleared == self._cleared and self._looks > 0:
+            self._looks -= 1
+            await asyncio.sleep(_LOOK_AGAIN)
+        await self._send(message)
 
 
 def _server_error(fault: Fault) -> Response:

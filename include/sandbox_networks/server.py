@@ -46,7 +46,7 @@ def build_app(settings: SandboxSettings) -> Starlette:
     networks: dict[str, Network] = {slug: NETWORKS[slug](world, faults, settings) for slug in slugs}
     mounts: list[BaseRoute] = [Mount("/_admin", routes=Admin(world, faults, networks).routes())]
     for slug, network in networks.items():
-        gate = Gate(network, Router(network.routes()), faults, enforce=settings.enforce_limits)
+        gate = Gate(network, Router(network.routes()), faults, world.clock, enforce=settings.enforce_limits)
         mounts.append(Mount(f"/{slug}", app=gate))
     return Starlette(routes=mounts)
 

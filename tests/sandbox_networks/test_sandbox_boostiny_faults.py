@@ -31,6 +31,7 @@ SPOILED: dict[str, Callable[[Row], bool]] = {
     "text_amount": lambda row: row["revenue"] == "n/a",
     "nul_byte": lambda row: "\0" in row.get("campaign_name", ""),
     "null_change_time": lambda row: row["last_updated_at"] is None,
+    "long_amount": lambda row: row["net_revenue"] == "1234567890" * 4,
 }
 
 

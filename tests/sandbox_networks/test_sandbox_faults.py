@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -103,6 +106,29 @@ def test_a_fault_that_cannot_be_is_refused(sandbox: Caller, body: dict[str, Any]
     assert answer.json()["error"]
 
 
+def test_the_clock_moves_behind_a_page(sandbox: Caller) -> None:
+    before = sandbox.admin("/clock", method="GET")["now"]
+    sandbox.fault("move", path="/statistics/", after=1, seconds=3600)
+    counts = [sandbox.get(ACTIONS).json()["_meta"]["count"] for _ in range(3)]
+    assert counts[0] == counts[1] < counts[2], "the answer itself is of before"
+    moved = datetime.fromisoformat(sandbox.admin("/clock", method="GET")["now"])
+    assert moved - datetime.fromisoformat(before) == timedelta(hours=1)
+
+
+def test_an_answer_that_comes_late_is_old_news(sandbox: Caller) -> None:
+    fresh = sandbox.get(ACTIONS).json()["_meta"]["count"]
+    sandbox.fault("late", path="/statistics/", seconds=60)
+    with ThreadPoolExecutor() as pool:
+        late = pool.submit(sandbox.get, ACTIONS)
+        while sandbox.admin("/faults", method="GET"):
+            time.sleep(0.02)
+        sandbox.advance(seconds=3600)
+        newer = requests.get(f"{sandbox.base}{ACTIONS}", headers=dict(sandbox.session.headers), timeout=30)
+        assert not late.done()
+        sandbox.admin("/faults", method="DELETE")
+        assert late.result().json()["_meta"]["count"] == fresh < newer.json()["_meta"]["count"]
+
+
 SPOILED = {
     "unknown_status": lambda row: row["status"] == "on_the_moon",
     "missing_currency": lambda row: row["currency"] is None,
@@ -111,6 +137,7 @@ SPOILED = {
     "text_amount": lambda row: row["payment"] == "NaN",
     "nul_byte": lambda row: "\0" in row["order_id"],
     "null_change_time": lambda row: row["status_updated"] is None,
+    "long_amount": lambda row: row["payment"] == "1234567890" * 4,
 }
 
 

@@ -25,7 +25,11 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 def logs(
     status: str | None, account: str | None, schedule: str | None, limit: int, json_wanted: bool
 ) -> None:
-    """List the newest logs: one per run and account, with rows, requests and the reason of a failure."""
+    """List the newest logs: one per run and account, with rows, requests and the reason of a failure.
+
+    ``swept`` says how many of the requests a maturity sweep has cost: 0 when nothing unsettled was due, empty
+    where the schedule asks for none.
+    """
     with open_database().transaction() as cursor:
         rows = cursor.execute(
             """
@@ -33,6 +37,8 @@ def logs(
                 l.account, l.status, sum(s.rows_read)::bigint AS read, sum(s.rows_inserted)::bigint AS new,
                 sum(s.rows_updated)::bigint AS changed, sum(s.rows_vanished)::bigint AS gone,
                 sum(s.rows_rejected)::bigint AS rejected, sum(s.requests)::bigint AS requests,
+                CASE WHEN l.metadata ? 'sweep' THEN
+                    COALESCE(sum(s.requests) FILTER (WHERE s.sweep IS NOT NULL), 0)::bigint END AS swept,
                 concat_ws(' ', COALESCE(l.error ->> 'message', l.reason),
                     (SELECT 'Read again by log ' || min(n.id) || '.' FROM data_sync.sync_runs r
                      JOIN data_sync.sync_logs n ON n.sync_run = r.id WHERE r.retry_of = l.id
@@ -44,7 +50,8 @@ def logs(
                   AND (%(schedule)s::text IS NULL OR schedule_key = %(schedule)s)
                 ORDER BY id DESC LIMIT %(limit)s
             ) l LEFT JOIN data_sync.sync_log_steps s ON s.log_id = l.id
-            GROUP BY l.id, l.created_at, l.schedule_key, l.kind, l.account, l.status, l.error, l.reason
+            GROUP BY l.id, l.created_at, l.schedule_key, l.kind, l.account, l.status, l.error, l.reason,
+                l.metadata
             ORDER BY l.id DESC
             """,
             {"status": status, "account": account, "schedule": schedule, "limit": limit},

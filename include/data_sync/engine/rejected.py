@@ -5,12 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from data_sync.database import Cursor, storable
+from data_sync.database import Cursor, one, storable
 from data_sync.engine.storing import Source
+from data_sync.errors import ConfigError, TooManyRejectedError
+from data_sync.ledger.steps import Step
 from network_clients.records import Kind, RejectedRow
 
 #: Keys longer than this (in characters) are cut; the payload holds the whole of it.
 _LONGEST_TEXT = 1000
+
+#: The share of a unit's rows that may be set aside (``[data_sync] max_rejected_share``), and from how many
+#: rows on a share means anything.
+_MOST_REJECTED = 0.2
+_FEWEST_ROWS = 20
 
 #: How the name of a row without a key begins, as do the items of clients' row readers.
 NAMELESS = "#"
@@ -51,3 +58,50 @@ def store_rejected(cursor: Cursor, kind: Kind, source: Source, rows: Sequence[Re
                 "log_id": source.log_id,
             },
         )
+
+
+def refuse_too_many(cursor: Cursor, step: Step) -> None:
+    """Fail a unit that was read to its end if too many of its rows had to be set aside.
+
+    Its good rows are stored; that so many are missing must not pass for a success.
+
+    :raises TooManyRejectedError: saying how many, why, and what to do.
+    :raises ConfigError: when the setting cannot be used.
+    """
+    counts = one(
+        cursor.execute(
+            "SELECT rows_read AS read, rows_rejected AS rejected FROM data_sync.sync_log_steps WHERE id = %s",
+            [step.id],
+        ).fetchone()
+    )
+    most = _most_rejected()
+    if counts["read"] < _FEWEST_ROWS or counts["rejected"] <= most * counts["read"]:
+        return
+    cursor.execute(
+        "SELECT mode() WITHIN GROUP (ORDER BY reason) AS reason FROM data_sync.rejected_records "
+        "WHERE account = %s AND kind = %s AND last_log_id = %s",
+        [step.account, step.kind, step.log_id],
+    )
+    share = counts["rejected"] / counts["read"]
+    look = f"SELECT reason, payload FROM data_sync.rejected_records WHERE last_log_id = {step.log_id}"  # noqa: S608
+    raise TooManyRejectedError(
+        f"{counts['rejected']} of {counts['read']} rows were set aside ({share:.0%}; up to {most:.0%} are "
+        f"accepted). Most often: {one(cursor.fetchone())['reason']} The other rows are stored. Look at them: "
+        f"{look}. If the reason names a setting of the account, mend it. If the rows are rightly like this, "
+        "raise [data_sync] max_rejected_share. Else the network has changed what it sends: report it."
+    )
+
+
+def _most_rejected() -> float:
+    from airflow.sdk.configuration import conf
+
+    text = str(conf.get("data_sync", "max_rejected_share", fallback=_MOST_REJECTED))
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise ConfigError(
+            f"[data_sync] max_rejected_share is {text!r}. Write a number from 0 to 1, such as 0.2."
+        )
+    return share

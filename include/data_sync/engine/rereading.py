@@ -36,7 +36,7 @@ def days_to_reread(
         ORDER BY due.day
         """,
         {
-            "first": _months_before(today, client.reread_months),
+            "first": months_before(today, client.reread_months),
             "last": request.start - timedelta(days=1),
             "account": client.credentials.account,
             "kind": request.kind.value,
@@ -49,7 +49,7 @@ def days_to_reread(
     return tuple(row["day"] for row in cursor)
 
 
-def _months_before(today: date, months: int) -> date:
+def months_before(today: date, months: int) -> date:
     """Return the first day of the month that many months before the current one."""
     year, month = divmod(today.year * 12 + today.month - 1 - months, 12)
     return date(year, month + 1, 1)

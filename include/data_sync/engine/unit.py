@@ -38,7 +38,7 @@ from data_sync.engine.pages import (
     told_apart,
     without_overlap,
 )
-from data_sync.engine.rejected import name_of, store_rejected
+from data_sync.engine.rejected import name_of, refuse_too_many, store_rejected
 from data_sync.engine.seen import SeenNames
 from data_sync.engine.storing import Source, Stored, store_rows
 from data_sync.engine.tables import TABLES, KindTable
@@ -96,6 +96,7 @@ class UnitReader:
         :raises NetworkError: when the network cannot be read.
         :raises WaitTooLongError: when the limiter refuses to sleep that long.
         :raises StepTakenError: when another process has taken the unit over.
+        :raises TooManyRejectedError: when too many of the rows that came had to be set aside.
         """
         parts = self._plan()
         while self.state.at < len(parts):
@@ -349,6 +350,7 @@ class UnitReader:
                 vanished = self._conclude(cursor, parts, self.state.names, None, started_at, proves=proves)
                 self._advance(cursor, Progress(vanished=vanished))
             forget_pages(cursor, self.step.id)
+            refuse_too_many(cursor, self.step)
             return steps.finish_read(cursor, self.step, is_complete=complete)
 
     def _source(self, since: str | None, again: Sequence[str] = ()) -> Source:

@@ -194,6 +194,7 @@ WITH sums AS (
         bool_or(s.status = 'superseded') AS any_superseded,
         bool_or(s.status = 'completed') AS any_completed,
         max(s.tries) AS tries, sum(s.requests) AS requests, sum(s.waited_seconds) AS waited,
+        sum(s.requests) FILTER (WHERE s.sweep IS NOT NULL) AS sweep_requests,
         min(s.started_at) AS started_at, max(s.finished_at) AS finished_at,
         (array_agg(s.error ORDER BY s.unit_index) FILTER (WHERE s.error IS NOT NULL))[1] AS error,
         (array_agg(s.reason ORDER BY s.unit_index) FILTER (WHERE s.reason IS NOT NULL))[1] AS reason
@@ -223,6 +224,8 @@ UPDATE data_sync.sync_logs l SET
         ELSE 'skipped' END,
     tries = sums.tries, requests = sums.requests, waited_seconds = sums.waited,
     counts = COALESCE(counts.counts, '{}'), warnings = COALESCE(warned.warnings, '[]'),
+    metadata = CASE WHEN sums.sweep_requests IS NULL THEN l.metadata ELSE jsonb_set(l.metadata, '{sweep}',
+        COALESCE(l.metadata -> 'sweep', '{}') || jsonb_build_object('requests', sums.sweep_requests)) END,
     error = sums.error, reason = sums.reason, started_at = sums.started_at,
     finished_at = CASE WHEN sums.any_working OR sums.any_pending THEN NULL ELSE sums.finished_at END,
     updated_at = clock_timestamp()

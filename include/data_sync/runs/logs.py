@@ -9,6 +9,7 @@ from typing import Any
 from data_sync.accounts import network_of
 from data_sync.database import Cursor, one
 from data_sync.runs.request import RunRequest
+from data_sync.schedules.planning import SweepPart
 
 _INSERT_LOG = """
 INSERT INTO data_sync.sync_logs AS l (sync_run, account, network, schedule_key, schedule_name,
@@ -106,8 +107,8 @@ def _make_steps(cursor: Cursor, log: int, units: Sequence[Mapping[str, Any]]) ->
         cursor.execute(
             """
             INSERT INTO data_sync.sync_log_steps AS s
-                (log_id, unit_index, kind, label, first_day, last_day, date_filter)
-            VALUES (%(log)s, %(index)s, %(kind)s, %(label)s, %(first)s, %(last)s, %(filter)s)
+                (log_id, unit_index, kind, label, first_day, last_day, date_filter, sweep)
+            VALUES (%(log)s, %(index)s, %(kind)s, %(label)s, %(first)s, %(last)s, %(filter)s, %(sweep)s)
             ON CONFLICT (log_id, unit_index) DO UPDATE SET status = 'pending', holder = NULL, reason = NULL,
                 error = NULL, started_at = NULL, finished_at = NULL, updated_at = clock_timestamp()
             WHERE s.status NOT IN ('processing', 'waiting', 'retrying')
@@ -119,6 +120,14 @@ def _make_steps(cursor: Cursor, log: int, units: Sequence[Mapping[str, Any]]) ->
                 "label": unit["label"],
                 "first": unit.get("first"),
                 "last": unit.get("last"),
-                "filter": "occurred" if unit.get("first") else None,
+                "filter": _filter(unit),
+                # A step of a sweep is known by having a plan; its task makes it.
+                "sweep": "{}" if unit.get("sweep") else None,
             },
         )
+
+
+def _filter(unit: Mapping[str, Any]) -> str | None:
+    if unit.get("sweep") == SweepPart.CHANGES:
+        return "changed"
+    return "occurred" if unit.get("first") else None

@@ -15,10 +15,12 @@ from typing import Any
 from data_sync import catalogue
 from data_sync.accounts import mirror_unknown, refused_accounts
 from data_sync.database import Cursor, Database, now, one
+from data_sync.maturity import RunSweep, plan_run
 from data_sync.runs import guard, lease, logs
 from data_sync.runs.lease import RunWaitsError
 from data_sync.runs.request import RunKind, RunRequest
-from data_sync.schedules.planning import plan_units
+from data_sync.schedules.date_ranges import DayRange
+from data_sync.schedules.planning import MOST_WINDOWS, plan_sweep_units, plan_units
 
 
 class ScheduleChangedError(Exception):
@@ -55,7 +57,8 @@ def open_run(
         # By itself: it counts as a change of the catalogue, whose editors must not wait for this run.
         mirror_unknown(cursor, [account for account in accounts if account not in (missing_accounts or {})])
     with db.transaction() as cursor:
-        run = _insert_or_lock(cursor, request)
+        sweep = plan_run(cursor, request)
+        run = _insert_or_lock(cursor, request, sweep)
         holder = lease.claim(cursor, run["id"], request.schedule_key)
         if holder is not None and not _is_late(cursor, request):
             raise RunWaitsError(holder["id"], holder["run_id"])
@@ -69,7 +72,7 @@ def open_run(
         forbidden = refused_accounts(cursor, accounts, user=request.author, trusted=request.trusted)
         refused = {**forbidden, **(missing_accounts or {})}
         taskless = {} if refusal else without_task or {}
-        notes = {account: {"refused": reason} for account, reason in refused.items()}
+        notes = {account: _notes(account, refused, sweep) for account in accounts}
         logs.make(cursor, run["id"], request, units, refusal, notes, leave_out=taskless)
         for account, reason in taskless.items():
             logs.make_ended(cursor, run["id"], request, account, units, refused.get(account, reason))
@@ -100,13 +103,26 @@ def _refusal(
     return guard.claim(cursor, run["id"], request)
 
 
-def _insert_or_lock(cursor: Cursor, request: RunRequest) -> dict[str, Any]:
+def _notes(account: str, refused: Mapping[str, str], sweep: RunSweep | None) -> dict[str, object]:
+    notes: dict[str, object] = {"refused": refused[account]} if account in refused else {}
+    if sweep is not None:
+        notes["sweep"] = {"open_days": sweep.open_days[account]}
+    return notes
+
+
+def _planned(request: RunRequest, days: DayRange, sweep: RunSweep | None) -> Sequence[Mapping[str, object]]:
+    backfill, sync_type = request.kind is RunKind.BACKFILL, request.schedule.sync_type
+    if sweep is None or sweep.is_empty:
+        units = plan_units(sync_type, days, backfill=backfill)
+    else:
+        units = plan_units(sync_type, days, max_windows=MOST_WINDOWS - 2)
+        units += plan_sweep_units(units, sweep.days, changes=sweep.changes)
+    return [unit.to_dict() for unit in units]
+
+
+def _insert_or_lock(cursor: Cursor, request: RunRequest, sweep: RunSweep | None) -> dict[str, Any]:
     days = request.schedule.days(request.anchor)
-    units = request.units
-    if units is None:
-        backfill = request.kind is RunKind.BACKFILL
-        planned = plan_units(request.schedule.sync_type, days, backfill=backfill)
-        units = tuple(unit.to_dict() for unit in planned)
+    units = _planned(request, days, sweep) if request.units is None else request.units
     cursor.execute(
         """
         INSERT INTO data_sync.sync_runs (dag_id, run_id, schedule_key, schedule_name, kind, requested_by,

@@ -102,6 +102,12 @@ class Defaults(BaseModel):
     range_to: IsoDate | None = Field(
         default=None, alias="to", description="Last day of the custom range, inclusive."
     )
+    maturity_sweep: bool = Field(
+        default=False,
+        description="Whether runs also read again the older days that still hold unsettled purchases "
+        "(pending, not paid yet, or with an unknown status): every day up to an age of 7 days, every 7 days "
+        "up to 90, then every 30 days as far back as the network's rows change. Backfills do not.",
+    )
     max_runs_per_day: int | None = Field(
         default=None,
         ge=1,

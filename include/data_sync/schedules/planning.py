@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
+from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from data_sync.schedules.date_ranges import DayRange
@@ -13,6 +14,20 @@ from network_clients.records import Kind
 
 _DAY = timedelta(days=1)
 
+#: Windows of purchases that one run has at most, those of its maturity sweep included.
+MOST_WINDOWS = 24
+#: Days that a window of a maturity sweep spans, unless there are too many windows.
+_SWEEP_DAYS = 30
+
+
+class SweepPart(StrEnum):
+    """What a unit of a maturity sweep reads."""
+
+    DAYS = "days"
+    """The days between its first and its last one that are due, each whole."""
+    CHANGES = "changes"
+    """What has changed lately, on networks that can be asked for that."""
+
 
 @dataclass(frozen=True)
 class WorkUnit:
@@ -20,7 +35,8 @@ class WorkUnit:
 
     ``first`` and ``last`` are ISO dates in the schedule's zone, both inclusive; ``None`` for a catalogue
     snapshot. ``opens_range`` and ``closes_range`` tell the windows at the ends of the run's range, where
-    a network's uncertain edges are read with a margin; a snapshot has neither.
+    a network's uncertain edges are read with a margin; a snapshot has neither. The days of a ``sweep`` are
+    the network's own, and each account reads those that are due for it.
     """
 
     index: int
@@ -29,15 +45,20 @@ class WorkUnit:
     last: str | None = None
     opens_range: bool = False
     closes_range: bool = False
+    sweep: SweepPart | None = None
 
     @property
     def label(self) -> str:
         """The unit's name on Airflow's screens, such as ``purchases 2026-03-01..2026-03-07``."""
-        return f"{self.kind.value} {self.first}..{self.last}" if self.first else self.kind.value
+        if self.sweep is SweepPart.CHANGES:
+            return f"unsettled {self.kind.value}, changes"
+        name = f"unsettled {self.kind.value}" if self.sweep else self.kind.value
+        return f"{name} {self.first}..{self.last}" if self.first else name
 
     def to_dict(self) -> dict[str, object]:
         """Return the unit as JSON values, its label included."""
-        return {**asdict(self), "kind": self.kind.value, "label": self.label}
+        sweep = self.sweep and self.sweep.value
+        return {**asdict(self), "kind": self.kind.value, "sweep": sweep, "label": self.label}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> WorkUnit:
@@ -47,6 +68,8 @@ class WorkUnit:
         """
         fields = {name: value for name, value in data.items() if name != "label"}
         fields["kind"] = Kind(str(data["kind"]))
+        if (sweep := data.get("sweep")) is not None:
+            fields["sweep"] = SweepPart(str(sweep))
         return cls(**fields)  # type: ignore[arg-type]
 
 
@@ -56,7 +79,7 @@ def plan_units(
     *,
     backfill: bool = False,
     window_days: int = 7,
-    max_windows: int = 24,
+    max_windows: int = MOST_WINDOWS,
 ) -> list[WorkUnit]:
     """Cut a run into its units: windows of purchases first, oldest first, then one unit per catalogue.
 
@@ -84,6 +107,32 @@ def plan_units(
     return units
 
 
+def plan_sweep_units(
+    planned: Collection[WorkUnit], days: Collection[date], *, changes: bool
+) -> list[WorkUnit]:
+    """Cut a maturity sweep into the units that follow those of the run itself.
+
+    :param planned: the units of the run, which must leave room for two windows (for ``MOST_WINDOWS`` - 2).
+    :param days: the network's days that are due for at least one of the run's accounts.
+    :param changes: whether at least one of them is asked for changes.
+    """
+    room = MOST_WINDOWS - changes - sum(unit.kind is Kind.PURCHASES for unit in planned)
+    due = sorted(days)
+    spans = []
+    if due:
+        for first, last in _windows(DayRange(due[0], due[-1]), _SWEEP_DAYS, room):
+            if inside := [day.isoformat() for day in due if first <= day <= last]:
+                spans.append((inside[0], inside[-1]))
+    index = len(planned)
+    units = [
+        WorkUnit(index + number, Kind.PURCHASES, first, last, sweep=SweepPart.DAYS)
+        for number, (first, last) in enumerate(spans)
+    ]
+    if changes:
+        units.append(WorkUnit(index + len(units), Kind.PURCHASES, sweep=SweepPart.CHANGES))
+    return units
+
+
 def _windows(day_range: DayRange, window_days: int, max_windows: int) -> Iterator[tuple[date, date]]:
     count = min(max_windows, max(1, day_range.days // window_days))
     length, longer = divmod(day_range.days, count)
@@ -104,6 +153,11 @@ def network_days(first: date, last: date, schedule_zone: str, network_zone: str)
     start = min(_midnights(first, zone))
     end = max(_midnights(last + _DAY, zone)) - timedelta(microseconds=1)
     return start.astimezone(other).date(), end.astimezone(other).date()
+
+
+def local_day(moment: datetime, zone: str) -> date:
+    """Return the calendar day of an aware moment in a zone."""
+    return moment.astimezone(ZoneInfo(zone)).date()
 
 
 def _midnights(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:

@@ -123,13 +123,14 @@ class AdmitadClient(NetworkClient):
         if kind is Kind.COUPONS:
             return ("language", "en"), ("order_by", "date_start"), ("order_by", "name")
         first, last = _days(part)
-        ours = (("website", self._website),) if self._website else ()
-        order = ("order_by", "datetime")
+        ours = (*((("website", self._website),) if self._website else ()), ("order_by", "datetime"))
         if until is None:
-            return (*ours, order, ("date_start", first.strftime(_DAY)), ("date_end", last.strftime(_DAY)))
+            return (*ours, *_happened(first, last))
+        if isinstance(days := part.params.get("occurred"), list):
+            ours = (*ours, *_happened(*map(date.fromisoformat, days)))
         end = datetime.fromisoformat(str(until)).strftime(_TIME)
         start = datetime.combine(first, time.min).strftime(_TIME)
-        return (*ours, order, ("status_updated_start", start), ("status_updated_end", end))
+        return (*ours, ("status_updated_start", start), ("status_updated_end", end))
 
     def _ask(self, kind: Kind, filters: Params, place: Params) -> tuple[list[msgspec.Raw], int]:
         request = Request(_operation(kind), self._paths[kind], params=(*filters, *place))
@@ -144,6 +145,10 @@ class AdmitadClient(NetworkClient):
 
 def _operation(kind: Kind) -> str:
     return f"{kind.value} page"
+
+
+def _happened(first: date, last: date) -> Params:
+    return ("date_start", first.strftime(_DAY)), ("date_end", last.strftime(_DAY))
 
 
 def _days(part: Slice) -> tuple[date, date]:

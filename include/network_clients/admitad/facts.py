@@ -70,11 +70,12 @@ FACTS = NetworkFacts(
         "declined": Status.DECLINED,
         "rejected": Status.DECLINED,
     },
+    reports_paid=True,
     edge_overlap_days=1,
     notes=(
         "Admitad states no time zone; its times are read as Europe/Moscow unless the account says otherwise.",
         "Whether both ends of a date filter are inclusive is not stated; they are treated as inclusive.",
-        "A payout may not move the change time: read 90 to 180 days by order date now and then.",
+        "A payout may not move the change time: maturity_sweep reads unpaid days whole once a month.",
         "Admitad's rows have no total order, so a list that moves while it is read is found, not prevented.",
     ),
 )

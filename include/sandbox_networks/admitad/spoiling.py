@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from sandbox_networks.faults import FaultKind
+from sandbox_networks.faults import BARE_NAN, DEEP_VALUE, HUGE_TEXT, LATIN_TEXT, LONG_AMOUNT, FaultKind
 
 Row = dict[str, Any]
 
@@ -19,10 +19,23 @@ _SPOILERS: dict[FaultKind, Callable[[Row], Row]] = {
     FaultKind.TEXT_AMOUNT: lambda row: row | {"payment": "NaN", "cart": "n/a"},
     FaultKind.NUL_BYTE: lambda row: row | {"order_id": "A-\0-1"},
     FaultKind.NULL_CHANGE_TIME: lambda row: row | {"status_updated": None},
+    FaultKind.LONG_AMOUNT: lambda row: row | {"payment": LONG_AMOUNT},
+    FaultKind.BARE_NAN: lambda row: row | {"cart": BARE_NAN},
+    FaultKind.HUGE_FIELD: lambda row: row | {"order_id": HUGE_TEXT},
+    FaultKind.DEEP_NESTING: lambda row: row | {"extra": DEEP_VALUE},
+    FaultKind.WRONG_ENCODING: lambda row: row | {"order_id": LATIN_TEXT},
 }
 
 UNSTORABLE = frozenset(
-    (FaultKind.MISSING_CURRENCY, FaultKind.MISSING_ID, FaultKind.IMPOSSIBLE_DATE, FaultKind.TEXT_AMOUNT)
+    (
+        FaultKind.MISSING_CURRENCY,
+        FaultKind.MISSING_ID,
+        FaultKind.IMPOSSIBLE_DATE,
+        FaultKind.TEXT_AMOUNT,
+        FaultKind.NUL_BYTE,
+        FaultKind.LONG_AMOUNT,
+        FaultKind.BARE_NAN,
+    )
 )
 """Faults of rows that nobody can store truthfully: totals count them apart."""
 

@@ -21,8 +21,8 @@ from sandbox_networks.boostiny.listings import campaign_row, coupon_row
 from sandbox_networks.boostiny.options import BoostinyOptions
 from sandbox_networks.boostiny.queries import read_page, read_report_query
 from sandbox_networks.boostiny.reports import ReportBook, ReportKind
-from sandbox_networks.boostiny.rows import Row, metrics, report_row, summary_row
-from sandbox_networks.boostiny.spoiling import fault_of, spoil
+from sandbox_networks.boostiny.rows import metrics, report_row, summary_row
+from sandbox_networks.boostiny.spoiling import BadRow, fault_of, spoil
 from sandbox_networks.boostiny.totals import ReportSums
 from sandbox_networks.faults import FaultBook
 from sandbox_networks.network import BadQueryError, Network
@@ -176,14 +176,14 @@ class Boostiny(Network):
         options, size, page = self._options, self._options.per_page, read_page(call.query)
         report = self._books[call.position, kind].report(query, by_day=options.with_dates)
         total, bad = len(report.rows), self._faults.spoiling(self.slug)
-        printed: list[Row] = []
+        printed: list[BadRow] = []
         for row in report.rows[(page - 1) * size : page * size]:
             good = report_row(row, total, self._zone, with_last_updated=options.with_last_updated)
             fault = fault_of(row.place, bad)
-            printed.append(spoil(good, fault) if fault else good)
+            printed.append(spoil(good, fault) if fault else dict(good))
         is_last = page == max(1, -(-total // size))
         if options.summary_rows and is_last:
-            printed.append(summary_row(report.sums, total, query.first, query.last))
+            printed.append(dict(summary_row(report.sums, total, query.first, query.last)))
         summary = metrics(report.sums) | {"full_count": str(total)} if options.with_summary else None
         return answers.listing(printed, total, size, page, summary)
 

@@ -82,6 +82,7 @@ _others = st.fixed_dictionaries(
         "timezone": st.sampled_from(["UTC", "Asia/Dubai", "America/Argentina/Buenos_Aires"]),
         "max_runs_per_day": st.integers(1, 1440),
         "backfills_count": st.booleans(),
+        "maturity_sweep": st.booleans(),
         "active": st.booleans(),
         "visible_to": st.one_of(st.just("everyone"), st.lists(lines, max_size=3)),
         "start_date": st.just("2026-01-01"),

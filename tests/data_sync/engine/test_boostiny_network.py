@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 
 from data_sync.database import Database
+from data_sync.errors import TooManyRejectedError
 from network_clients.boostiny.client import BoostinyClient
 from network_clients.errors import WaitTooLongError
 from network_clients.interface import Slice
@@ -111,9 +112,11 @@ def test_a_week_per_request_needs_fewer_requests(db: Database, database: str, sa
 
 
 def test_without_dates_a_week_per_request_says_which_setting_to_mend(db: Database) -> None:
-    with site(with_dates=False) as sandbox:
-        (unit,) = sync_run(db, "r1", sandbox.account(window_days="10"))
+    with site(with_dates=False) as sandbox, pytest.raises(TooManyRejectedError, match="window_days"):
+        sync_run(db, "r1", sandbox.account(window_days="10"))
+    (unit,) = rows(db, "SELECT * FROM data_sync.sync_log_steps")
     assert unit["rows_rejected"] == unit["rows_read"] > 0
+    assert unit["status"] == "failed"
     reasons = rows(db, "SELECT DISTINCT reason FROM data_sync.rejected_records")
     assert ["window_days" in row["reason"] for row in reasons] == [True]
 
@@ -178,7 +181,7 @@ def test_trouble_on_the_way_costs_requests_and_never_truth(
 
 def test_bad_rows_are_set_aside_and_all_others_are_there(db: Database, database: str, sandbox: Site) -> None:
     for number, kind in enumerate(("missing_id", "impossible_date", "text_amount", "nul_byte")):
-        sandbox.fault(kind, every=13 + number, count=None)
+        sandbox.fault(kind, every=23 + number, count=None)
     units = sync_run(db, "r1", sandbox.account())
     assert_true(database, sandbox)
     assert total(units)["rejected"] == len(rows(db, "SELECT 1 FROM data_sync.rejected_records")) > 10

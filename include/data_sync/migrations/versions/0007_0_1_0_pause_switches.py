@@ -1,12 +1,12 @@
 """A schedule may begin paused; one made again is not paused by its predecessor; permissions are watched.
 
-Revision ID: 0004
+Revision ID: 0007
 """
 
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
