@@ -157,6 +157,7 @@ def _read(
     try:
         reader.run()
     finally:
+        client.limiter.done()
         requests, waited = reader.unbilled()
         if requests or waited:
             with db.transaction() as cursor:
