@@ -5,15 +5,21 @@ and sleeps until then, so one process alone can use the whole rate and many toge
 A network that bears only so many calls at once gets no more: each call holds a slot, with a lease that
 ends by itself when its process was killed. A wait of more than 30 s is not slept: :class:`WaitTooLongError`
 lets the task free its slot in the pool.
+
+Who keeps asking gets a few turns with one statement, as many as fall into a moment that the limit's margin
+covers, so that a busy connection costs no turn: see :func:`latest`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from data_sync.database import Cursor, Database, one
@@ -25,6 +31,10 @@ LONG_SLEEP = 1.0
 
 #: The longest wait that is slept inside a task, in seconds.
 LONGEST_SLEEP = 30.0
+
+#: Who asks again within so many seconds, and has for some time, gets a few turns with one statement: one for
+#: so many that were taken before, up to a bound.
+_SOON, _PATIENCE, _MOST_TURNS = 2.0, 4, 64
 
 #: How long a call keeps its slot at most, in seconds; a network whose answers are waited for longer must not
 #: bound its calls at once.
@@ -39,18 +49,28 @@ _FIRST_LOOK, _LATER_LOOKS = 0.25, 5.0
 _CLAIM = """
 INSERT INTO data_sync.rate_limits AS r (identity, limit_name, network, next_free_at, calls, allowed,
     per_seconds, window_started_at, window_calls)
-VALUES (%(identity)s, %(limit)s, %(network)s, clock_timestamp() + %(interval)s, 1, %(allowed)s,
-    %(per_seconds)s, clock_timestamp(), 1)
+VALUES (%(identity)s, %(limit)s, %(network)s, clock_timestamp() + %(turns)s * %(interval)s, %(turns)s,
+    %(allowed)s, %(per_seconds)s, clock_timestamp(), %(turns)s)
 ON CONFLICT (identity, limit_name) DO UPDATE SET
-    next_free_at = GREATEST(r.next_free_at, r.gate_until, clock_timestamp()) + %(interval)s,
-    calls = r.calls + 1, allowed = excluded.allowed, per_seconds = excluded.per_seconds,
+    next_free_at = GREATEST(r.next_free_at, r.gate_until, clock_timestamp()) + %(turns)s * %(interval)s,
+    calls = r.calls + %(turns)s, allowed = excluded.allowed, per_seconds = excluded.per_seconds,
     window_calls = CASE WHEN r.window_started_at + %(window)s > clock_timestamp()
-                        THEN r.window_calls ELSE 0 END + 1,
+                        THEN r.window_calls ELSE 0 END + %(turns)s,
     window_started_at = CASE WHEN r.window_started_at + %(window)s > clock_timestamp()
                              THEN r.window_started_at ELSE clock_timestamp() END,
     updated_at = clock_timestamp()
 WHERE GREATEST(r.next_free_at, r.gate_until) <= clock_timestamp() + %(longest)s
-RETURNING EXTRACT(EPOCH FROM next_free_at - %(interval)s - clock_timestamp())::float8 AS wait
+RETURNING next_free_at,
+    EXTRACT(EPOCH FROM next_free_at - %(turns)s * %(interval)s - clock_timestamp())::float8 AS wait
+"""
+
+# The turns themselves go to others only if nobody has taken one behind them.
+_GIVE_BACK = """
+UPDATE data_sync.rate_limits SET calls = calls - %(turns)s,
+    window_calls = GREATEST(window_calls - %(turns)s, 0),
+    next_free_at = CASE WHEN next_free_at = %(behind)s THEN next_free_at - %(turns)s * %(interval)s
+                        ELSE next_free_at END
+WHERE identity = %(identity)s AND limit_name = %(limit)s
 """
 
 _BLOCKED = """
@@ -99,6 +119,31 @@ WHERE identity = %(identity)s AND limit_name = %(limit)s
 """
 
 
+def latest(limit: Limit) -> float:
+    """Return how many seconds late a turn may be used.
+
+    Turns are an interval apart, so within the limit's period there are never more calls than its own share
+    of it, and those of turns that started up to so many seconds before. Half of the margin covers those.
+    """
+    return min(limit.per_seconds * limit.margin / 2, LONG_SLEEP)
+
+
+@dataclass
+class _Turns:
+    """Turns that were taken with one statement.
+
+    :param streak: how many turns were taken without a pause, these included.
+    :param starts: of those that are left, on this process's monotonic clock.
+    :param behind: the database's time at which the turn behind them starts.
+    """
+
+    streak: int
+    starts: deque[float]
+    behind: datetime
+    taken_at: float
+    values: dict[str, object]
+
+
 class PostgresLimiter:
     """Paces the calls of one account; see :class:`network_clients.interface.Limiter`.
 
@@ -126,6 +171,8 @@ class PostgresLimiter:
         self._longest_sleep = longest_sleep
         self._holder = uuid.uuid4().hex
         self._noted: set[str] = set()
+        self._lock = threading.RLock()
+        self._ahead: dict[tuple[str, str], _Turns] = {}
 
     def claim(self, identity: str, limit: Limit) -> None:
         """Wait for a turn, and for a slot where the network bears only so many calls at once.
@@ -154,24 +201,54 @@ class PostgresLimiter:
             "closed_for": timedelta(seconds=seconds),
             "reason": reason,
         }
-        with self._db.transaction() as cursor:
+        with self._lock, self._db.transaction() as cursor:
+            self._give_back(cursor)
             cursor.execute(_CLOSE, values)
+
+    def done(self) -> None:
+        """Give back the turns that were taken ahead and are not needed."""
+        with self._lock:
+            if any(turns.starts for turns in self._ahead.values()):
+                with self._db.transaction() as cursor:
+                    self._give_back(cursor)
+
+    def _give_back(self, cursor: Cursor) -> None:
+        for turns in self._ahead.values():
+            if turns.starts:
+                values = {"turns": len(turns.starts), "behind": turns.behind}
+                cursor.execute(_GIVE_BACK, {**turns.values, **values})
+        self._ahead.clear()
 
     def _wait_for_turn(self, values: dict[str, object], limit: Limit) -> None:
         while True:
-            wait = self._reserve(values, limit)
-            if wait > 0:
+            start = self._next_start(values, limit)
+            if (wait := start - time.monotonic()) > 0:
                 self._sleep(wait)
             if wait <= LONG_SLEEP or not self._is_closed(values):
                 return
 
-    def _reserve(self, values: dict[str, object], limit: Limit) -> float:
+    def _next_start(self, values: dict[str, object], limit: Limit) -> float:
+        """Return when our next turn starts, on this process's monotonic clock."""
+        with self._lock:
+            key = (str(values["identity"]), limit.name)
+            turns = self._ahead.get(key)
+            now = time.monotonic()
+            while turns is not None and turns.starts and turns.starts[0] < now - latest(limit):
+                turns.starts.popleft()
+            if turns is None or not turns.starts:
+                streak = turns.streak if turns is not None and now - turns.taken_at < _SOON else 0
+                most = min(int(latest(limit) / limit.interval), streak // _PATIENCE, _MOST_TURNS)
+                turns = self._ahead[key] = self._reserve(values, limit, max(most, 1), streak)
+            return turns.starts.popleft()
+
+    def _reserve(self, values: dict[str, object], limit: Limit, count: int, streak: int) -> _Turns:
         with self._db.transaction() as cursor:
             self._note_account(cursor, values)
-            row = cursor.execute(_CLAIM, values).fetchone()
+            row = cursor.execute(_CLAIM, {**values, "turns": count}).fetchone()
             if row is not None:
-                wait: float = row["wait"]
-                return wait
+                now = time.monotonic()
+                starts = (now + row["wait"] + number * limit.interval for number in range(count))
+                return _Turns(streak + count, deque(starts), row["next_free_at"], now, values)
             blocked = one(cursor.execute(_BLOCKED, values).fetchone())
         until: datetime = blocked["until"]
         raise WaitTooLongError(until, blocked["reason"] or f"the {limit.name} limit of {self._network}")

@@ -172,6 +172,7 @@ def _read(
             with db.transaction() as cursor:
                 maturity.note_changes(cursor, step)
     finally:
+        client.limiter.done()
         requests, waited = reader.unbilled()
         if requests or waited:
             with db.transaction() as cursor:

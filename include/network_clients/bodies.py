@@ -14,7 +14,7 @@ from network_clients.outcomes import Answer
 from network_clients.taming import tame
 
 T = TypeVar("T")
-_CHUNK = 64 * 1024
+_CHUNK = 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 # Half of a surrogate pair without the other half, as cut-off emoji leave it behind; escaped
 # backslashes are consumed first so that "\\ud83d" stays the text that it is.

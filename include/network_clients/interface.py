@@ -22,6 +22,9 @@ from network_clients.records import Kind, Page, Traffic
 
 _DAY = timedelta(days=1)
 
+#: How many calls of one client are under way at most: with answers that take 0.8 s, ten a second.
+MOST_AT_ONCE = 8
+
 #: More months than this are no trailing window but a backfill.
 _MOST_MONTHS = 24
 
@@ -56,6 +59,9 @@ class Limiter(Protocol):
 
     def close_gate(self, identity: str, limit: Limit, seconds: float, reason: str) -> None:
         """Hold back every caller of this identity, because the network itself said "too many"."""
+
+    def done(self) -> None:
+        """Say that no more calls follow for now."""
 
 
 class TokenStore(Protocol):
@@ -130,6 +136,10 @@ class NetworkClient(ABC):
     """Reads one account of one network. Subclasses declare ``facts`` and implement three methods."""
 
     facts: ClassVar[NetworkFacts]
+    #: How many pages of a list may lie ready before they are stored.
+    pages_ahead: ClassVar[int] = 2
+    #: How many pages of a list are asked for at the same time at most, where its paging allows it.
+    pages_at_once: ClassVar[int] = MOST_AT_ONCE
 
     def __init__(self, credentials: Credentials, limiter: Limiter, tokens: TokenStore) -> None:
         self.credentials = credentials
@@ -214,6 +224,11 @@ class NetworkClient(ABC):
             return self.whole_setting(name, 0, _MOST_MONTHS)
         except NotConfiguredError:
             raise self.unusable(name, f"Write a number from 0 to {_MOST_MONTHS}, or off.") from None
+
+    def most_at_once(self, kind: Kind) -> int:
+        """Return how many pages of one list may be asked for at the same time, where its paging allows it."""
+        bound = self.facts.limit(self.facts.kinds[kind].limit).max_in_flight
+        return self.pages_at_once if bound is None else min(bound, self.pages_at_once)
 
     def longest_window(self, kind: Kind) -> int | None:
         """Return how many days one request may cover; ``None`` for any number."""

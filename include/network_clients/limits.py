@@ -27,6 +27,9 @@ class NoLimiter:
     def close_gate(self, identity: str, limit: Limit, seconds: float, reason: str) -> None:
         """Do nothing."""
 
+    def done(self) -> None:
+        """Do nothing."""
+
 
 class LocalLimiter:
     """Paces calls evenly (GCRA without burst) on this process's monotonic clock; safe between threads.
@@ -75,3 +78,6 @@ class LocalLimiter:
             opens = self._clock() + seconds
             if opens > self._gates.get(key, (0.0, ""))[0]:
                 self._gates[key] = (opens, reason)
+
+    def done(self) -> None:
+        """Do nothing: no turn is taken before it is needed."""

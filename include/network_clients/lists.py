@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from network_clients.at_once import PagesAtOnce
 from network_clients.paging import OffsetPaging, PageNumberPaging
 from network_clients.records import Page
 from network_clients.rows import Reading
@@ -42,31 +43,36 @@ def read_by_offset(
     *,
     limit: int,
     cursor: Mapping[str, object],
+    at_once: int = 1,
 ) -> Iterator[Page]:
     """Read a list from a cursor to its end.
 
     :param ask: sends one request with the page's parameters; returns its rows and the list's total.
     :param limit: rows per page.
     :param cursor: ``position`` (none: the start); what else it holds is handed on in every page's cursor.
+    :param at_once: how many pages are asked for at the same time, once a total tells how many there are.
     """
     paging = OffsetPaging(limit, position=int(str(cursor.get("position", 0))))
-    while not paging.done:
-        overlap = paging.overlap
-        rows, total = ask(paging.params())
-        again, fresh = reader.tell_apart(rows[:overlap]), reader.tell_apart(rows[overlap:])
-        items = (*again.items, *fresh.items)
-        counted = paging.take(len(rows), total)
-        yield Page(
-            records=(*again.records, *fresh.records),
-            # A row that was set aside on the page before is not set aside twice.
-            rejected=tuple(fresh.rejected),
-            cursor=None if paging.cursor is None else {**cursor, **paging.cursor},
-            counted=counted,
-            total=total,
-            items=items,
-            skipped=fresh.skipped,
-            overlap=bool(overlap),
-        )
+    with PagesAtOnce(ask, at_once) as pages:
+        while not paging.done:
+            overlap = paging.overlap
+            asked, (rows, total) = pages.get(paging.params())
+            again, fresh = reader.tell_apart(rows[:overlap]), reader.tell_apart(rows[overlap:])
+            items = (*again.items, *fresh.items)
+            counted = paging.take(len(rows), total)
+            pages.expect(paging.following(total, at_once))
+            yield Page(
+                records=(*again.records, *fresh.records),
+                # A row that was set aside on the page before is not set aside twice.
+                rejected=tuple(fresh.rejected),
+                cursor=None if paging.cursor is None else {**cursor, **paging.cursor},
+                counted=counted,
+                total=total,
+                items=items,
+                skipped=fresh.skipped,
+                overlap=bool(overlap),
+                asked=asked,
+            )
 
 
 def read_by_page(

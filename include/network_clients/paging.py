@@ -31,6 +31,8 @@ class OffsetPaging:
     limit: int
     position: int = 0
     done: bool = False
+    received: int = 0
+    """How many items the last page held."""
 
     @property
     def overlap(self) -> int:
@@ -46,6 +48,14 @@ class OffsetPaging:
         """Return the query parameters of the next page."""
         return ("limit", str(self.limit)), ("offset", str(self.position - self.overlap))
 
+    def following(self, total: int | None, most: int) -> list[tuple[tuple[str, str], ...]]:
+        """Return the parameters of the next pages, each as long as the last one; none without a total."""
+        if self.done or total is None:
+            return []
+        first = self.position - self.overlap
+        starts = range(first, total - self.overlap, max(self.received - 1, 1))
+        return [(("limit", str(self.limit)), ("offset", str(start))) for start in starts[:most]]
+
     def take(self, received: int, total: int | None) -> int:
         """Go on behind a page, and return how many of its items are new.
 
@@ -53,6 +63,7 @@ class OffsetPaging:
         empty page always is.
         """
         fresh = max(received - self.overlap, 0)
+        self.received = received
         self.position += fresh
         short = received < self.limit if total is None else self.position >= total
         self.done = not fresh or short

@@ -237,9 +237,12 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     capped: bool = False
     """Whether the network cut the list off at a cap, so that it cannot be complete."""
     warnings: tuple[str, ...] = ()
+    asked: float | None = None
+    """A moment before the page was asked for, on :func:`time.monotonic`'s clock, where that was earlier than
+    it was wanted: it lay ready, or travelled together with others."""
 
     def translated(self) -> Page:
-        """Return the page with all of its rows read; one that it repeats is not set aside twice."""
+        """Return what the network sent, with all rows read; one that it repeats is not set aside twice."""
         read = [row.translated() if isinstance(row, SentRow) else row for row in self.records]
         if self.overlap and read and isinstance(read[0], RejectedRow) and read[0].key == self.first_item:
             del read[0]
@@ -247,6 +250,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
             self,
             records=tuple(row for row in read if not isinstance(row, RejectedRow)),
             rejected=(*self.rejected, *(row for row in read if isinstance(row, RejectedRow))),
+            asked=None,
         )
 
     @property

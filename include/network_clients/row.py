@@ -53,7 +53,8 @@ class Row:
 
     def text(self, name: str) -> str | None:
         """Read text or a whole number as text; ``None`` when there is none."""
-        return values.text_of(self._values.get(name), self._prefix + name)
+        value = self._values.get(name)
+        return None if value is None else values.text_of(value, self._prefix + name)
 
     def key(self, name: str) -> str:
         """Read an id that must be there."""

@@ -115,12 +115,14 @@ class RowReader:
         """Return the bytes of a row that may be kept, and what is in them."""
         values = parse_row(raw)
         if any(values.get(name) is not None for name in self._nulled):
-            # All other values are written back byte for byte, so amounts keep their digits.
-            fields = fields_of(raw, "")
-            nulled = dict.fromkeys((name for name in self._nulled if name in fields), _NULL)
-            raw = msgspec.json.encode(fields | nulled)
-            values.update(dict.fromkeys(nulled))
+            raw = self._kept(raw)
+            values.update(dict.fromkeys(self._nulled))
         return raw, Row(raw, values, self._zone)
+
+    def _kept(self, raw: bytes) -> bytes:
+        """Null what is not kept; all other values stay byte for byte, so amounts keep their digits."""
+        fields = fields_of(raw, "")
+        return msgspec.json.encode(fields | dict.fromkeys((n for n in self._nulled if n in fields), _NULL))
 
 
 class InnerReader:

@@ -120,6 +120,8 @@ class TokenSession:
         self._sleep = sleep
         self._held: tuple[str, datetime] | None = None
         self._has_bought = False
+        # Pages may be asked for in several threads: they look for a token one after the other.
+        self._lock = threading.RLock()
 
     def send(self, request: Request, decode: Callable[[Answer], T]) -> T:
         """Send a request like :meth:`Transport.send`, with a newer token if the first one is refused.
@@ -130,25 +132,32 @@ class TokenSession:
         try:
             return self._transport.send(_with_bearer(request, token), decode)
         except CredentialsRejectedError:
-            self._held = None
-            self._store.forget(self._identity, token)
-        return self._transport.send(_with_bearer(request, self._other_than(token)), decode)
+            self._refused(token)
+        return self._transport.send(_with_bearer(request, self._current(unwanted=token)), decode)
 
     def renew(self) -> bool:
         """Change to a newer token, whatever the one in use is still good for.
 
         :return: whether there was a reason to: a token that this session has bought is new already.
         """
-        token = self._current()
-        if self._has_bought:
-            return False
-        self._other_than(token)
-        return True
+        with self._lock:
+            token = self._current()
+            if self._has_bought:
+                return False
+            self._other_than(token)
+            return True
 
-    def _current(self) -> str:
-        if self._held is not None and _is_fresh(self._held):
-            return self._held[0]
-        return self._other_than(None)
+    def _current(self, *, unwanted: str | None = None) -> str:
+        with self._lock:
+            if self._held is not None and _is_fresh(self._held) and self._held[0] != unwanted:
+                return self._held[0]
+            return self._other_than(unwanted)
+
+    def _refused(self, token: str) -> None:
+        with self._lock:
+            if self._held is not None and self._held[0] == token:
+                self._held = None
+            self._store.forget(self._identity, token)
 
     def _other_than(self, token: str | None) -> str:
         """Return a token that is not this one: what another task has bought or is buying, or a new one."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import logging
+import threading
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -31,7 +32,7 @@ from network_clients.errors import (
     RateLimitedError,
 )
 from network_clients.facts import NetworkFacts
-from network_clients.interface import Credentials, Limiter
+from network_clients.interface import MOST_AT_ONCE, Credentials, Limiter
 from network_clients.outcomes import (
     Answer,
     Dialect,
@@ -102,6 +103,16 @@ class Transport:
         self._session.headers["User-Agent"] = USER_AGENT
         # Without this, a ~/.netrc entry for the host would replace the Authorization header.
         self._session.auth = _keep_headers
+        self._session.mount("http://", _adapter())
+        self._session.mount("https://", _adapter())
+        # Looked up once: the environment's proxies and certificates hold for the one address there is.
+        found = self._session.merge_environment_settings(self.base_url, {}, None, None, None)
+        self._session.trust_env = False
+        self._session.proxies, self._session.verify = found["proxies"], found["verify"]
+        self._session.cert = found["cert"]
+        self._retrying = self._patient()
+        self._counting = threading.Lock()
+        self._waiting, self._waits_since = 0, 0.0
 
     def send(self, request: Request, decode: Callable[[Answer], T]) -> T:
         """Send a request until there is a verdict, and return its decoded answer.
@@ -113,7 +124,7 @@ class Transport:
         """
         for refusals in itertools.count(1):
             try:
-                result: T = self._retrying()(self._attempt, request, decode)
+                result: T = self._retrying(self._attempt, request, decode)
                 return result
             except RateLimitedError as error:
                 longest = self._patience.longest_gate or self._facts.limit(request.limit).per_seconds
@@ -123,7 +134,7 @@ class Transport:
                     raise
         raise AssertionError("unreachable")
 
-    def _retrying(self) -> tenacity.Retrying:
+    def _patient(self) -> tenacity.Retrying:
         patience = self._patience
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(NetworkUnavailableError),
@@ -179,7 +190,8 @@ class Transport:
             self._release(request)
 
     def _exchange_once(self, request: Request, url: str, params: tuple[tuple[str, str], ...]) -> Answer:
-        self._meter.requests += 1
+        with self._counting:
+            self._meter.requests += 1
         patience = self._patience
         started = time.monotonic()
         problem: NetworkError
@@ -218,11 +230,20 @@ class Transport:
 
     def _claim(self, request: Request) -> None:
         limit = self._facts.limit(request.limit)
-        started = time.monotonic()
+        self._count_wait(+1)
         try:
             self._limiter.claim(self._identity(limit.counts_by), limit)
         finally:
-            self._meter.waited += time.monotonic() - started
+            self._count_wait(-1)
+
+    def _count_wait(self, more: int) -> None:
+        """Count the time in which at least one call waits for its turn."""
+        with self._counting:
+            now = time.monotonic()
+            if self._waiting:
+                self._meter.waited += now - self._waits_since
+            self._waiting += more
+            self._waits_since = now
 
     def _release(self, request: Request) -> None:
         limit = self._facts.limit(request.limit)
@@ -263,6 +284,11 @@ def _say_retry(state: tenacity.RetryCallState) -> None:
     log.warning(
         "%s Attempt %d failed; the next one is in %.1f s. %s", error, state.attempt_number, pause, detail
     )
+
+
+def _adapter() -> requests.adapters.HTTPAdapter:
+    # A page that is still coming when the read ends costs its connection, not the others'.
+    return requests.adapters.HTTPAdapter(pool_maxsize=MOST_AT_ONCE)
 
 
 def _keep_headers(prepared: requests.PreparedRequest) -> requests.PreparedRequest:

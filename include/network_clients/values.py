@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -53,11 +54,12 @@ def decimal_of(value: object, field: str) -> Decimal | None:
     text = str(value).strip()
     if len(text) > 4 * MAX_DIGITS or not _NUMBER.fullmatch(text):
         raise InvalidValueError(field, f"is not a number: {_shown(value)}")
-    number = Decimal(text)
-    exponent = int(number.as_tuple().exponent)
-    whole = max(number.adjusted() + 1, 0) if number else 0
-    if whole + max(-exponent, 0) > MAX_DIGITS:
-        raise InvalidValueError(field, f"has more than {MAX_DIGITS} digits: {_shown(value)}")
+    number = value if isinstance(value, Decimal) else Decimal(text)
+    if len(text) > MAX_DIGITS or "E" in text or "e" in text:
+        exponent = int(number.as_tuple().exponent)
+        whole = max(number.adjusted() + 1, 0) if number else 0
+        if whole + max(-exponent, 0) > MAX_DIGITS:
+            raise InvalidValueError(field, f"has more than {MAX_DIGITS} digits: {_shown(value)}")
     return number
 
 
@@ -110,11 +112,13 @@ def day_of(value: object, field: str, zone: ZoneInfo) -> date:
 
     :raises InvalidValueError: when it is missing, and as :func:`moment_of` does.
     """
-    moment = moment_of(value, field, zone)
-    if moment is None:
+    text = text_of(value, field)
+    if text is None:
         raise InvalidValueError(field, "is missing, so the row belongs to no day")
-    written = datetime.fromisoformat(str(value).strip())
-    return moment.astimezone(zone).date() if written.tzinfo else written.date()
+    try:
+        return _read_moment(text, zone)[1]
+    except ValueError as error:
+        raise InvalidValueError(field, f"{error}: {_shown(value)}") from None
 
 
 def moment_of(value: object, field: str, zone: ZoneInfo) -> datetime | None:
@@ -128,13 +132,25 @@ def moment_of(value: object, field: str, zone: ZoneInfo) -> datetime | None:
     text = text_of(value, field)
     if text is None:
         return None
-    if not (_MOMENT.fullmatch(text) or _DAY.fullmatch(text)):
-        raise InvalidValueError(field, f"is not a time: {_shown(value)}")
     try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=zone, fold=0)).astimezone(UTC)
+        return _read_moment(text, zone)[0]
+    except ValueError as error:
+        raise InvalidValueError(field, f"{error}: {_shown(value)}") from None
+
+
+# A row names the same moment several times: as its day, its time, the time of its click.
+@lru_cache(maxsize=1024)
+def _read_moment(text: str, zone: ZoneInfo) -> tuple[datetime, date]:
+    """Return a time as UTC, and its calendar day in a zone."""
+    if not (_MOMENT.fullmatch(text) or _DAY.fullmatch(text)):
+        raise ValueError("is not a time")
+    try:
+        written = datetime.fromisoformat(text)
+        if written.tzinfo is None:
+            return written.replace(tzinfo=zone).astimezone(UTC), written.date()
+        return written.astimezone(UTC), written.astimezone(zone).date()
     except (ValueError, OverflowError):
-        raise InvalidValueError(field, f"is a time that does not exist: {_shown(value)}") from None
+        raise ValueError("is a time that does not exist") from None
 
 
 def text_of(value: object, field: str) -> str | None:

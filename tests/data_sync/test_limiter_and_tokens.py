@@ -57,6 +57,40 @@ def test_a_closed_gate_holds_everybody_and_reserves_nothing(db: Database) -> Non
     assert rows(db, "SELECT next_free_at, calls FROM data_sync.rate_limits") == before
 
 
+ROOMY = Limit("api", 400, 2.0, ("login",), Grade.DOCUMENTED, "a test", "2026-11-23", margin=0.5)
+
+
+def claim_until_ahead(db: Database, mine: PostgresLimiter) -> tuple[int, dict]:
+    """Claim turns until some were taken ahead; return how many were used, and the limiter's row."""
+    for used in range(1, 100):
+        mine.claim(SECRET, ROOMY)
+        (row,) = rows(db, "SELECT calls, window_calls, next_free_at FROM data_sync.rate_limits")
+        if row["calls"] > used:
+            return used, row
+    raise AssertionError("no turn was taken ahead")
+
+
+def test_who_keeps_asking_takes_turns_ahead_and_gives_back_what_is_left(db: Database) -> None:
+    mine = limiter(db)
+    used, taken = claim_until_ahead(db, mine)
+    assert used > 5, "who asks a few times takes no turn that may not be needed"
+    mine.done()
+    (left,) = rows(db, "SELECT calls, window_calls, next_free_at FROM data_sync.rate_limits")
+    assert left["calls"] == used
+    spare = (taken["calls"] - used) * ROOMY.interval
+    assert abs((taken["next_free_at"] - left["next_free_at"]).total_seconds() - spare) < 0.001
+
+
+def test_turns_behind_which_somebody_else_has_one_stay_lost(db: Database) -> None:
+    mine = limiter(db)
+    used, _ = claim_until_ahead(db, mine)
+    limiter(Database()).claim(SECRET, ROOMY)
+    (before,) = rows(db, "SELECT next_free_at FROM data_sync.rate_limits")
+    mine.done()
+    (after,) = rows(db, "SELECT calls, next_free_at FROM data_sync.rate_limits")
+    assert after == {"calls": used + 1, "next_free_at": before["next_free_at"]}
+
+
 def test_another_identity_does_not_wait(db: Database) -> None:
     limiter(db).close_gate(SECRET, LIMIT, 600, "too many")
     started = time.monotonic()

@@ -126,6 +126,7 @@ class NetworkContract:
     @only_if(lambda harness: harness.facts.kinds[Kind.PURCHASES].order is Order.SHIFTING)
     def test_rows_that_move_under_a_reader_show(self, bench: Bench) -> None:
         client = bench.client()
+        client.pages_at_once = 1  # type: ignore[misc]
         (part, *_) = client.slices(ReadRequest(Kind.PURCHASES, FIRST, NOW.date()))
         pages = client.pages(Kind.PURCHASES, part)
         first = next(pages)

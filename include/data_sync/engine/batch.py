@@ -66,9 +66,9 @@ class Batch:
     @property
     def is_full(self) -> bool:
         """Whether no further page should be waited for."""
-        return len(self.rows) >= MOST_ROWS or self.size >= MOST_BYTES or self.age >= MOST_SECONDS
+        return len(self.rows) >= MOST_ROWS or self.size >= MOST_BYTES or self.seconds_left <= 0
 
     @property
-    def age(self) -> float:
-        """Seconds since the batch was begun."""
-        return time.monotonic() - self.began if self.pages else 0.0
+    def seconds_left(self) -> float:
+        """How long the next page may take to be stored with these."""
+        return max(self.began + MOST_SECONDS - time.monotonic(), 0.0)

@@ -30,10 +30,7 @@ def line_of(row: Sequence[Any]) -> bytes:
     :raises UnstorableRowError: for text that is none.
     """
     *columns, raw = row
-    cells = [
-        "\\N" if value is None else value if type(value) is str and value.isalnum() else _cell(value)
-        for value in columns
-    ]
+    cells = ["\\N" if value is None else _WRITERS.get(type(value), _other)(value) for value in columns]
     for special, escaped in _RAW_ESCAPES:
         if special in raw:
             raw = raw.replace(special, escaped)
@@ -43,13 +40,16 @@ def line_of(row: Sequence[Any]) -> bytes:
         raise UnstorableRowError("A text holds half a character (a lone surrogate), which is none.") from None
 
 
-def _cell(value: Any) -> str:
-    writer = _WRITERS.get(type(value))
-    return _text(str(value)) if writer is None else writer(value)
+def _other(value: Any) -> str:
+    # A member of an enumeration of texts is written as what it stands for.
+    return _text(str.__str__(value) if isinstance(value, str) else str(value))
 
 
 def _text(value: str) -> str:
-    return _SPECIAL.sub(lambda found: _ESCAPES[found[0]], value) if _SPECIAL.search(value) else value
+    # What is to be escaped is not printable, the backslash left out.
+    if value.isprintable() and "\\" not in value:
+        return value
+    return _SPECIAL.sub(lambda found: _ESCAPES[found[0]], value)
 
 
 def _array(items: tuple[str, ...]) -> str:

@@ -13,8 +13,9 @@ counts once.
 
 from __future__ import annotations
 
+import queue
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -25,6 +26,7 @@ from data_sync.engine import completeness
 from data_sync.engine.batch import Batch
 from data_sync.engine.checkpoint import SliceState, UnitState
 from data_sync.engine.completeness import Scope
+from data_sync.engine.feed import Feed
 from data_sync.engine.fingerprints import Fingerprints
 from data_sync.engine.pages import (
     are_remembered,
@@ -38,7 +40,7 @@ from data_sync.engine.pages import (
     told_apart,
     without_overlap,
 )
-from data_sync.engine.rejected import name_of, refuse_too_many, store_rejected
+from data_sync.engine.rejected import NAMELESS, name_of, refuse_too_many, store_rejected
 from data_sync.engine.seen import SeenNames
 from data_sync.engine.storing import Source, Stored, store_rows
 from data_sync.engine.tables import TABLES, KindTable
@@ -128,31 +130,34 @@ class UnitReader:
         asked_with = self._entry_cursor(part)
         verify = current.pages > 0 and self._order is not Order.APPEND_STABLE
         self._seen = SeenNames(knows_all=current.pages == 0)
-        try:
-            for page, asked_at in self._arriving(part, asked_with):
-                if verify:
-                    self._verify_resumed(page)
-                else:
-                    self._take(part, page, asked_at, asked_with)
-                verify = False
-                asked_with = None if page.cursor is None else dict(page.cursor)
-                if self._batch.is_full:
-                    self._store_batch(part)
-            current.ended = True
-        finally:
-            # What came before the trouble is good.
-            self._store_batch(part)
+        pages = self.client.pages(self.kind, part, asked_with)
+        with Feed(pages, self.client.pages_ahead) as feed:
+            try:
+                while (arrived := self._next_page(feed, part)) is not None:
+                    page, asked = arrived
+                    if verify:
+                        self._verify_resumed(page)
+                    else:
+                        self._take(part, page, self._time_at(asked), asked_with)
+                    verify = False
+                    if page.cursor is None:
+                        break
+                    asked_with = dict(page.cursor)
+                    if self._batch.is_full:
+                        self._store_batch(part)
+                current.ended = True
+            finally:
+                # What came before any trouble is good.
+                self._store_batch(part)
 
-    def _arriving(self, part: Slice, cursor: dict[str, Any] | None) -> Iterator[tuple[Page, datetime]]:
-        """Ask for pages up to the last one, each with the database's time before it was asked for."""
-        pages = self.client.pages(self.kind, part, cursor)
-        while True:
-            instant = time.monotonic()
-            if (page := next(pages, None)) is None:
-                return
-            yield page, self._time_at(instant)
-            if page.cursor is None:
-                return
+    def _next_page(self, feed: Feed, part: Slice) -> tuple[Page, float] | None:
+        """Wait for the next page; store what is there when it takes long."""
+        while self._batch.pages:
+            try:
+                return feed.take(self._batch.seconds_left)
+            except queue.Empty:
+                self._store_batch(part)
+        return feed.take()
 
     def _time_at(self, instant: float) -> datetime:
         asked_at = self._clock.at(instant)
@@ -191,9 +196,8 @@ class UnitReader:
     def _take(self, part: Slice, page: Page, asked_at: datetime, asked_with: dict[str, Any] | None) -> None:
         """Take a page into the next batch, if it belongs to the list that is being read."""
         current, names = self.state.current, names_of(page)
-        seen = self._seen_before(part, [*names, *lines_of(page)])
+        fresh, seen = self._without_overlap(part, page)
         is_sure = current.is_sure_of(page, self._order)
-        fresh = without_overlap(page, seen) if current.repeats_item_of(page) else page
         items = told_apart(fresh)
         if current.has_moved(page, self._order) or not (is_sure or seen.keys().isdisjoint(items)):
             self._chase()
@@ -220,9 +224,22 @@ class UnitReader:
         batch.warnings += [*page.warnings, *([DOUBLES] if doubles else [])]
         batch.total = page.total
 
-    def _seen_before(self, part: Slice, names: Sequence[str]) -> Mapping[str, int]:
-        """Count how often these names stand on earlier pages; those that do not are left out."""
-        if not self.state.current.pages or not (suspects := self._seen.suspects(names)):
+    def _without_overlap(self, part: Slice, page: Page) -> tuple[Page, Mapping[str, int]]:
+        """Return a page without what it repeats, and how often its names stand on earlier pages."""
+        if not self.state.current.repeats_item_of(page):
+            return page, self._seen_before(part, page)
+        if (page.first_item or "").startswith(NAMELESS):
+            # Which row it is shows by having come before.
+            seen = self._seen_before(part, page)
+            return without_overlap(page, seen), seen
+        fresh = without_overlap(page, {})
+        return fresh, self._seen_before(part, fresh)
+
+    def _seen_before(self, part: Slice, page: Page) -> Mapping[str, int]:
+        """Count how often the names of a page stand on earlier ones; those that do not are left out."""
+        if not self.state.current.pages:
+            return {}
+        if not (suspects := self._seen.suspects([*names_of(page), *lines_of(page)])):
             return {}
         self._store_batch(part)
         with self.db.transaction() as cursor:

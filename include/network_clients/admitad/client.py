@@ -111,7 +111,13 @@ class AdmitadClient(NetworkClient):
             if str(place["until"]) < _days(part)[0].isoformat():
                 return iter((Page(records=(), counted=0, total=0),))
         ask = partial(self._ask, kind, self._filters(kind, part, place.get("until")))
-        return read_by_offset(ask, self._readers[kind], limit=FACTS.kinds[kind].page_size or 1, cursor=place)
+        return read_by_offset(
+            ask,
+            self._readers[kind],
+            limit=FACTS.kinds[kind].page_size or 1,
+            cursor=place,
+            at_once=self.most_at_once(kind),
+        )
 
     def _latest_change(self, part: Slice) -> datetime:
         now = datetime.now(self.zone).replace(tzinfo=None, microsecond=0)

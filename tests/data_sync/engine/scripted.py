@@ -52,6 +52,7 @@ class ScriptedClient(NetworkClient):
     """
 
     facts = FACTS
+    pages_ahead = 0
     overlaps = True
 
     def __init__(

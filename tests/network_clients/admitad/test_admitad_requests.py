@@ -91,6 +91,7 @@ def test_changes_are_asked_for_up_to_a_moment_ago_that_stays_the_same_for_the_wh
     wire.script(TOKEN, listing(*first, count=501), listing(*first[-1:], ACTION, count=501))
     with time_machine.travel(datetime(2026, 3, 15, 9, 0, tzinfo=UTC), tick=False) as clock:
         client = make_client()
+        client.pages_at_once = 1  # type: ignore[misc]
         (part,) = client.slices(CHANGES)
         pages = client.pages(Kind.PURCHASES, part)
         cursor = next(pages).cursor
