@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from data_sync.database import Database
+from data_sync.errors import ConfigError
 from data_sync.ledger.settle import Settled
 from data_sync.runs.lookup import StoredRun
 from data_sync.schedules.words import NotifyOn
@@ -43,7 +44,8 @@ def send(db: Database, run: StoredRun, settled: Settled) -> None:
         try:
             _deliver(target, message)
         except Exception as error:
-            log.warning("The notification to %s was not sent (%s).", target, type(error).__name__)
+            reason = str(error) if isinstance(error, ConfigError) else type(error).__name__
+            log.warning("The notification to %s was not sent (%s).", target, reason)
 
 
 def _message(db: Database, run: StoredRun, ending: NotifyOn) -> dict[str, Any]:
@@ -88,6 +90,11 @@ def _post(conn_id: str, message: Mapping[str, Any]) -> None:
     from airflow.sdk import BaseHook
 
     connection = BaseHook.get_connection(conn_id)
+    if connection.conn_type not in ("http", "https"):
+        # The secret of an account, say, is for nobody but its network.
+        raise ConfigError(
+            f"The Airflow connection {conn_id} is of the type {connection.conn_type}, not http."
+        )
     url = connection.host if "://" in (connection.host or "") else f"https://{connection.host}"
     headers = {"Authorization": f"Bearer {connection.password}"} if connection.password else {}
     requests.post(url, json=dict(message), headers=headers, timeout=_TIMEOUT).raise_for_status()
