@@ -28,7 +28,7 @@ def running() -> Iterator[Running]:
 
 
 def test_syncs_that_are_killed_cut_off_and_doubled_end_in_the_truth(running: Running) -> None:
-    play_on(running, seed=101, rounds=2)
+    play_on(running, seed=39, rounds=2)
 
 
 def test_a_seed_is_always_the_same_plan() -> None:
@@ -119,17 +119,18 @@ def test_a_round_that_fails_says_how_to_see_it_again(
 
 
 @pytest.mark.prove
-@pytest.mark.parametrize("seed", [201, 202, 203, 204])
+@pytest.mark.timeout(1_500)
+@pytest.mark.parametrize("seed", [14, 201, 402])
 def test_more_rounds_of_more_seeds(running: Running, seed: int) -> None:
-    play_on(running, seed, rounds=4)
+    play_on(running, seed, rounds=3)
 
 
 @pytest.mark.prove
+@pytest.mark.timeout(1_500)
 def test_the_same_through_a_pooler_in_transaction_mode() -> None:
     """Debian's pgbouncer; where it is missing, this fails and names the package."""
     with servers(pooled=True) as pooled:
-        for seed in (301, 302):
-            play_on(pooled, seed, rounds=3)
+        play_on(pooled, seed=301, rounds=4)
 
 
 def test_a_missing_pgbouncer_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
