@@ -36,7 +36,7 @@ test: $(VENV)/.dev ## The tests, with a real Postgres, real HTTP and real Airflo
 prove: $(VENV)/.dev ## The long proofs: what happens when things are killed, raced or repeated
 	@$(BIN)/pytest -m prove
 
-bench: $(VENV)/.dev $(PEER)/.peer $(DLT)/.peer ## Measure, with dlt and dag-factory beside it; BENCH="loads slow" picks parts
+bench: $(VENV)/.dev $(PEER)/.peer $(DLT)/.peer ## Measure, with dlt and dag-factory beside it; BENCH="loads pace" picks parts
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 $(BIN)/uv: locks/bootstrap.txt

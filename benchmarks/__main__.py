@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import builds, loads, pace, processor
+from benchmarks import builds, loads, pace, processor, task_cost
 from benchmarks.figures import Result, keep, show
 
 #: The parts by name, in the order of the report.
@@ -18,6 +18,7 @@ PARTS: dict[str, Callable[[], Sequence[Result]]] = {
     "loads": loads.measure,
     "million": loads.measure_million,
     "pace": pace.measure,
+    "tasks": task_cost.measure,
     "builds": builds.measure,
     "processor": processor.measure,
 }

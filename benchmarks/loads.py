@@ -35,7 +35,17 @@ _SERIES = ((FIRST, "first"), (AGAIN, "first"), (CHANGED, "changed"))
 #: How many times faster than dlt's best a load should be.
 _GOALS = {FIRST: 4.0, AGAIN: 10.0, CHANGED: 10.0}
 _MOST_MEMORY = 150.0
-_COLUMNS = ("s", "rows/s", "CPU s", "Postgres CPU s", "peak MiB", "WAL MB", "dead rows", "network CPU s")
+_COLUMNS = (
+    "s",
+    "rows/s",
+    "CPU s",
+    "Postgres CPU s",
+    "peak MiB",
+    "modules' MiB",
+    "WAL MB",
+    "dead rows",
+    "network CPU s",
+)
 
 
 class WrongLoadError(Exception):
@@ -197,6 +207,7 @@ def _line(loads: Sequence[Load]) -> tuple[str, list[float]]:
         _median(loads, lambda load: load.usage.cpu),
         _median(loads, lambda load: load.cost.cpu),
         max(load.usage.memory for load in loads),
+        _median(loads, lambda load: load.usage.held),
         _median(loads, lambda load: load.cost.wal),
         round(_median(loads, lambda load: load.cost.dead)),
         _median(loads, lambda load: load.network),

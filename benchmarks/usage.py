@@ -21,18 +21,23 @@ class Usage:
     :param seconds: of the load, by the clock; the process's start and its imports are not in it.
     :param cpu: seconds of one core in the same time, its own child processes included.
     :param memory: the most that the process held at once since its start, in MiB.
+    :param held: what it held when the load began, in MiB: the interpreter and its modules.
     """
 
     seconds: float
     cpu: float
     memory: float
+    held: float
 
 
 def report(load: Callable[[], object]) -> None:
     """Carry out a load and print what it cost."""
+    held = _memory("VmRSS:")
     started, used = time.perf_counter(), _cpu()
     load()
-    usage = Usage(time.perf_counter() - started, _cpu() - used, _peak())
+    seconds, cpu = time.perf_counter() - started, _cpu() - used
+    # ``ru_maxrss`` would begin with the program that started this one.
+    usage = Usage(seconds, cpu, _memory("VmHWM:"), held)
     sys.stdout.write(f"\n{MARK}{json.dumps(asdict(usage))}\n")
     sys.stdout.flush()
 
@@ -53,7 +58,5 @@ def _cpu() -> float:
     return times.user + times.system + times.children_user + times.children_system
 
 
-def _peak() -> float:
-    """Return the peak of this program alone: ``ru_maxrss`` would begin with the one that started it."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+def _memory(name: str) -> float:
+    return int(Path("/proc/self/status").read_text().partition(name)[2].split()[0]) / 1024
