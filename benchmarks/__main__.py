@@ -10,13 +10,14 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import builds, loads, pace, processor, task_cost
+from benchmarks import builds, floors, loads, pace, processor, task_cost
 from benchmarks.figures import Result, keep, show
 
 #: The parts by name, in the order of the report.
 PARTS: dict[str, Callable[[], Sequence[Result]]] = {
     "loads": loads.measure,
     "million": loads.measure_million,
+    "floors": floors.measure,
     "pace": pace.measure,
     "tasks": task_cost.measure,
     "builds": builds.measure,

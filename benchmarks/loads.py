@@ -106,7 +106,7 @@ def ours(server: Server, network: Network) -> Iterator[Load]:
             units = opened_units(database, network, what)
             if len(units) != 1:
                 raise WrongLoadError(f"the days are read in {len(units)} units instead of one")
-            usage, cost, served = _taken(
+            usage, cost, served = taken(
                 database, network, task_command(what, units[0]), task_env(database, network)
             )
             _require(database, served, "data_sync.purchases", "commission")
@@ -122,7 +122,7 @@ def dlt(server: Server, network: Network) -> Iterator[Load]:
         for what, state in _SERIES:
             network.become(state)
             command = [str(DLT_PYTHON), "-m", "benchmarks.dlt_peer", json.dumps(order)]
-            usage, cost, served = _taken(
+            usage, cost, served = taken(
                 database, network, command, {**os.environ, "PYTHONPATH": str(CHECKOUT)}
             )
             _require(database, served, "affiliate.actions", "payment")
@@ -144,9 +144,13 @@ def task_env(database: Database, network: Network) -> dict[str, str]:
     return {**os.environ, **connections, "PYTHONPATH": str(CHECKOUT)}
 
 
-def _taken(
+def taken(
     database: Database, network: Network, command: Sequence[str], env: dict[str, str]
 ) -> tuple[Usage, Cost, Served]:
+    """Let a process load, and return what that cost it, the server and the network.
+
+    :raises WrongLoadError: when it fails.
+    """
     before = network.served()
     with database.costs() as costs:
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
@@ -185,7 +189,7 @@ def _catalogues(server: Server) -> Iterator[Result]:
             for what in (FIRST, AGAIN):
                 [unit] = opened_units(database, network, f"{kind}: {what}", kind)
                 command = task_command(f"{kind}: {what}", unit)
-                usage, cost, served = _taken(database, network, command, task_env(database, network))
+                usage, cost, served = taken(database, network, command, task_env(database, network))
                 [(found,)] = database.rows(f"SELECT count(*) FROM data_sync.{kind}")  # noqa: S608
                 if found != rows:
                     raise WrongLoadError(f"{kind} holds {found} rows instead of {rows}")
