@@ -95,7 +95,10 @@ def rounds_of(
 ) -> Iterator[Load]:
     """Let each tool load in turn, into a new database, all states of the network one after the other."""
     for tool in tools:
-        yield from tool(server, network)
+        for load in tool(server, network):
+            # A run takes long, and what has been measured so far should not be lost with it.
+            sys.stderr.write(f"{load}\n")
+            yield load
 
 
 def ours(server: Server, network: Network) -> Iterator[Load]:

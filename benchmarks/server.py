@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import os
@@ -129,14 +130,20 @@ def _postmaster(data: Path) -> psutil.Process:
 
 
 def _cpu(postmaster: psutil.Process) -> float:
-    """Sum up the processor time of a server: those of its processes that have ended are counted by it."""
-    total = 0.0
-    for process in (postmaster, *postmaster.children()):
-        try:
-            times = process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        total += times.user + times.system
-        if process == postmaster:
-            total += times.children_user + times.children_system
-    return total
+    """Sum up the processor time of a server: those of its processes that have ended are counted by it.
+
+    A process that ends meanwhile would be counted twice or not at all: then it is summed up again.
+    """
+    while True:
+        living = postmaster.children()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            total = sum(map(_used, living))
+            times = postmaster.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
+            if postmaster.children() == living:
+                return total
+
+
+def _used(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
