@@ -4,7 +4,8 @@ PORT ?= 8080
 SANDBOX_PORT ?= 8787
 VENV := .venv
 BIN := $(VENV)/bin
-BENCH := .venv-bench
+PEER := .venv-bench
+DLT := .venv-dlt
 LOCAL := $(BIN)/python -m data_sync.local
 PORTS := --port $(PORT) --sandbox-port $(SANDBOX_PORT)
 
@@ -39,8 +40,8 @@ torture: $(VENV)/.dev ## Syncs killed, cut off and doubled at random beside a mo
 	@$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
 		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(POOLER),--pooler $(POOLER))
 
-bench: $(VENV)/.dev $(BENCH)/.peer ## Measure, dag-factory beside it; also written to build/bench.json
-	@$(BIN)/python -m benchmarks
+bench: $(VENV)/.dev $(PEER)/.peer $(DLT)/.peer ## Measure, with dlt and dag-factory beside it; BENCH="loads pace" picks parts
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 $(BIN)/uv: locks/bootstrap.txt
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed: install Python 3.11, 3.12 or 3.13, or name one: make PYTHON=python3.12" >&2; exit 1; }
@@ -61,8 +62,14 @@ $(VENV)/.dev: locks/dev.txt $(VENV)/.app
 	@touch $@
 
 # What the figures are compared with, apart from what anybody runs.
-$(BENCH)/.peer: locks/bench.txt | $(VENV)/.app
-	@echo "Installing what the figures are compared with into $(BENCH) ..."
-	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(BENCH)
-	@$(BIN)/uv pip install --quiet --python $(BENCH)/bin/python --require-hashes --compile-bytecode --requirement locks/bench.txt
+$(PEER)/.peer: locks/bench.txt | $(VENV)/.app
+	@echo "Installing what the figures are compared with into $(PEER) ..."
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(PEER)
+	@$(BIN)/uv pip install --quiet --python $(PEER)/bin/python --require-hashes --compile-bytecode --requirement locks/bench.txt
+	@touch $@
+
+$(DLT)/.peer: locks/dlt.txt | $(VENV)/.app
+	@echo "Installing dlt, to compare with, into $(DLT) ..."
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(DLT)
+	@$(BIN)/uv pip install --quiet --python $(DLT)/bin/python --require-hashes --compile-bytecode --requirement locks/dlt.txt
 	@touch $@

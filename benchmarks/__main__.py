@@ -1,22 +1,48 @@
-"""``make bench``: measures everything in one run, prints it, and writes ``build/bench.json``."""
+"""``make bench``: measures the parts that are asked for in one run; also kept in ``build/bench.json``."""
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import builds, processor, sync
-from benchmarks.figures import keep, show
+import psutil
 
-#: The subjects, in the order of the report.
-SUBJECTS = (sync.measure, builds.measure, processor.measure)
+from benchmarks import builds, floors, loads, pace, processor, task_cost
+from benchmarks.figures import Result, keep, show
+
+#: The parts by name, in the order of the report.
+PARTS: dict[str, Callable[[], Sequence[Result]]] = {
+    "loads": loads.measure,
+    "million": loads.measure_million,
+    "floors": floors.measure,
+    "pace": pace.measure,
+    "tasks": task_cost.measure,
+    "builds": builds.measure,
+    "processor": processor.measure,
+}
+#: What is left out unless it is named: it takes long.
+LONG = frozenset({"million", "processor"})
 
 
-def main() -> None:
+def main(names: Sequence[str]) -> None:
     """Measure, print, keep."""
-    figures = [figure for subject in SUBJECTS for figure in subject()]
-    show(figures)
-    keep(figures, Path("build", "bench.json"))
+    if unknown := [name for name in names if name not in PARTS]:
+        raise SystemExit(f"There is no part {unknown[0]!r}. The parts are: {', '.join(PARTS)}.")
+    found: dict[str, Sequence[Result]] = {}
+    for name in names or [name for name in PARTS if name not in LONG]:
+        found[name] = PARTS[name]()
+        show(found[name])
+    machine = {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "cores": os.cpu_count(),
+        "memory GiB": round(psutil.virtual_memory().total / 2**30),
+        "load averages at the end": os.getloadavg(),
+    }
+    keep(machine, found, Path("build", "bench.json"))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

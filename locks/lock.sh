@@ -11,4 +11,6 @@ ours --output-file locks/app.txt
 ours --extra production --constraint locks/app.txt --output-file locks/production.txt
 # What `make bench` compares with, in an environment of its own.
 echo 'dag-factory==1.1.0' | compile - --constraint locks/app.txt --output-file locks/bench.txt
+# Apart from it: dlt loads Airflow where it finds it, which would make it look slower and larger than it is.
+printf '%s\n' 'dlt[postgres]==1.31.0' 'pyarrow' 'adbc-driver-postgresql' 'msgspec' | compile - --constraint locks/app.txt --output-file locks/dlt.txt
 compile pyproject.toml --group dev --constraint locks/app.txt --output-file locks/dev.txt
