@@ -10,8 +10,8 @@ How to add a router for a noun, ``logs`` for instance:
    check and throttle), takes ``db: Tables``, and documents its errors: ``responses=problems(404, 409)``.
    Errors are raised: :class:`sync_api.problems.Problem`, or an error of ours that ``problems.py`` knows. A
    plain ``def`` runs in a thread and may block; an ``async def`` must not.
-4. Add the router to ``ROUTERS`` below, and every route to ``tests/plugins/routes.py``: a test walks them all
-   and fails while one is missing there.
+4. Add the router to ``ROUTERS`` below, and every route to a list beside
+   ``tests/plugins/routes_schedules.py``: a test walks them all and fails while one is missing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.exceptions import HTTPException
 
 from data_sync import __version__
-from sync_api import problems, schedules
+from sync_api import changing, problems, schedules
 from sync_api.breaker import OurDatabase
 from sync_api.limits import BodyLimit
 from sync_api.openapi import describe
@@ -31,7 +31,7 @@ from sync_api.room import operation_id
 from sync_api.throttle import Throttle
 
 #: In the order of the documentation.
-ROUTERS: tuple[APIRouter, ...] = (schedules.router,)
+ROUTERS: tuple[APIRouter, ...] = (schedules.router, changing.router)
 
 
 def build_app(database: Callable[[], OurDatabase] = OurDatabase) -> FastAPI:

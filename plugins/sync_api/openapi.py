@@ -7,6 +7,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from data_sync.schedules.model import Schedule
+from sync_api.problems import documented
 from sync_api.shapes.problem import FieldError, ProblemDocument
 
 _ABOUT = """\
@@ -37,6 +39,14 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for model in (FieldError, ProblemDocument):
         schemas[model.__name__] = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas[model.__name__].pop("$defs", None)
+    # Bodies that we read ourselves name it.
+    definition = Schedule.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(definition.pop("$defs", {}) | {"Schedule": definition})
+    for path in found["paths"].values():
+        for operation in path.values():
+            # FastAPI has a kind of its own for parameters that are wrong.
+            if "422" in operation["responses"]:
+                operation["responses"]["422"] = documented(422)
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     found["components"]["schemas"] = dict(sorted(schemas.items()))

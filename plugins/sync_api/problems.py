@@ -100,6 +100,12 @@ class ProblemResponse(Response):
         super().__init__(body, status_code=problem.status, headers=problem.headers)
 
 
+def documented(status: int) -> dict[str, Any]:
+    """Return what the OpenAPI document says of an error."""
+    schema = {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}
+    return {"description": TITLES[status], "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
 #: Our own errors: status and word. The first class that fits counts, so the special ones come first.
 _KNOWN: tuple[tuple[type[Exception], int, str], ...] = (
     (ScheduleMissingError, 404, "schedule-missing"),

@@ -9,21 +9,19 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 
+from data_sync.looking.viewer import Viewer
+from sync_api.access import Caller
 from sync_api.breaker import OurDatabase, off_the_loop
-from sync_api.problems import MEDIA_TYPE, TITLES, ProblemResponse, problem_of
-from sync_api.shapes.problem import ProblemDocument
+from sync_api.idempotency import Replay, settle
+from sync_api.problems import ProblemResponse, documented, problem_of
 
 #: What every route may answer.
-_ALWAYS = (401, 403, 422, 429, 500, 503)
+_ALWAYS = (401, 403, 429, 500, 503)
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Document the errors of a route; those that every route has need not be named."""
-    schema = {"schema": {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}}
-    return {
-        status: {"description": TITLES[status], "content": {MEDIA_TYPE: schema}}
-        for status in sorted({*statuses, *_ALWAYS})
-    }
+    """Document the errors of a route; those of every route, and 422 of one with parameters, need no word."""
+    return {status: documented(status) for status in sorted({*statuses, *_ALWAYS})}
 
 
 class Route(APIRoute):
@@ -40,8 +38,11 @@ class Route(APIRoute):
         async def handle(request: Request) -> Response:
             try:
                 response = await inner(request)
+            except Replay as replay:
+                return replay.response()
             except Exception as error:
                 response = ProblemResponse(problem_of(error))
+            await settle(request, response)
             response.headers.setdefault("Cache-Control", "private, no-cache")
             return response
 
@@ -56,6 +57,11 @@ def room(prefix: str, tag: str) -> APIRouter:
 def operation_id(route: APIRoute) -> str:
     """Name an operation as its function: what a generated client calls."""
     return re.sub(r"_+$", "", route.name)
+
+
+def viewer_of(caller: Caller) -> Viewer:
+    """Return the person as queries know them."""
+    return Viewer(caller.name, caller.is_admin)
 
 
 def _database(request: Request) -> OurDatabase:

@@ -12,8 +12,10 @@ import httpx
 import psycopg
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from psycopg.rows import dict_row
 
 from data_sync.local.postgres import EmbeddedPostgres
+from data_sync.schedules.model import Schedule
 
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 #: Where the application believes to be.
@@ -29,6 +31,7 @@ class App:
         self.app = app
         self.tables = tables
         self.portal = portal
+        self._is_built = False
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         self.http = httpx.AsyncClient(transport=transport, base_url=BASE)
         self.tokens = {name: self._token(name) for name in PEOPLE}
@@ -62,6 +65,43 @@ class App:
         if lazy._app is None:
             lazy._build()
         return lazy._app
+
+    def build(self, *schedules: Schedule) -> None:
+        """Let Airflow know the DAGs of these schedules, and quick_sync, as after a parse; done once."""
+        if self._is_built:
+            return
+        self._is_built = True
+        from airflow.dag_processing.collection import update_dag_parsing_results_in_db
+        from airflow.models.dagbundle import DagBundleModel
+        from airflow.serialization.serialized_objects import LazyDeserializedDAG
+        from airflow.utils.session import create_session
+
+        from data_sync.dag.builder import build_dag
+        from data_sync.dag.names import shard_of
+        from data_sync.dag.quick_sync import build_quick_sync
+
+        dags = {f"shards/shard_{shard_of(s.key):02}.py": build_dag(s) for s in schedules}
+        dags["quick_sync.py"] = build_quick_sync(["admitad_default"])
+        with create_session(scoped=False) as session:
+            session.merge(DagBundleModel(name="dags"))
+            session.flush()
+            for file, dag in dags.items():
+                dag.relative_fileloc = file
+                update_dag_parsing_results_in_db(
+                    "dags", None, [LazyDeserializedDAG.from_dag(dag)], {}, None, set(), session=session,
+                    files_parsed={("dags", file)},
+                )  # fmt: skip
+
+    def forget_runs(self) -> None:
+        """Let Airflow's DAGs be as new."""
+        with psycopg.connect(self.tables, autocommit=True) as connection:
+            connection.execute("TRUNCATE dag_run, log, dag_priority_parsing_request CASCADE")
+            connection.execute("UPDATE dag SET is_paused = false, is_stale = false")
+
+    def airflow_rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
+        """Ask Airflow's database."""
+        with psycopg.connect(self.tables, row_factory=dict_row) as connection:
+            return connection.execute(statement, values).fetchall()
 
     def forget_connections(self) -> None:
         """Let our application open the test's own database, and count requests anew."""
@@ -113,6 +153,7 @@ def _started(tables: str) -> Iterator[App]:
     settings.prepare_syspath_for_config_and_plugins()
     airflow_db.import_all_models()
     Base.metadata.create_all(settings.engine)
+    airflow_db.synchronize_log_template()
     plugins_manager._get_plugins.cache_clear()
     plugins_manager.get_fastapi_plugins.cache_clear()
     airflow_app.purge_cached_app()

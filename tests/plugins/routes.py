@@ -1,7 +1,4 @@
-"""Every route of the API: who may, what right use looks like, and how each documented status comes about.
-
-A route that is missing here fails ``test_routes.py``.
-"""
+"""What a case of the walk over all routes says about one operation."""
 
 from __future__ import annotations
 
@@ -13,8 +10,11 @@ import httpx
 
 from tests.plugins.airflow_app import App
 
-#: A schedule that anna makes; Airflow knows its DAG.
+#: A schedule that belongs to anna; Airflow has built its DAG.
 DEFINITION = {"key": "nightly", "networks": ["admitad"], "interval": "1d", "date_range": "yesterday"}
+
+#: Of anna too, and not built yet; and one that is kept in git.
+UNBUILT, IN_GIT = "fresh", "weekly"
 
 Call = Callable[[App], httpx.Response]
 
@@ -24,9 +24,9 @@ class RouteCase:
     """One operation.
 
     :param path: as in the document, below ``/sync``.
-    :param may: who may, of those that have the permission; their objects are asked for.
+    :param may: who may; what the path names is theirs.
     :param may_not: somebody who lacks the permission; ``None`` where everybody who can log in may.
-    :param asks: the question that decides in that case.
+    :param asks: the question to the auth manager that decides in that case.
     :param url: the path filled in.
     :param send: what else right use sends.
     :param owned: whether the path names something that belongs to somebody: another user gets 404.
@@ -50,7 +50,11 @@ class RouteCase:
 
     def call(self, app: App, who: str | None, **more: Any) -> httpx.Response:
         """Use it as it should be used."""
-        return app.call(who, self.method, f"/sync{self.url or self.path}", **{**self.send, **more})
+        headers = {**self.send.get("headers", {}), **more.pop("headers", {})}
+        sent = {name: value for name, value in self.send.items() if name != "headers"}
+        return app.call(
+            who, self.method, f"/sync{self.url or self.path}", headers=headers, **{**sent, **more}
+        )
 
 
 def ask(who: str, method: str, path: str, **more: Any) -> Call:
@@ -58,16 +62,11 @@ def ask(who: str, method: str, path: str, **more: Any) -> Call:
     return lambda app: app.call(who, method, f"/sync{path}", **more)
 
 
-ROUTES: tuple[RouteCase, ...] = (
-    RouteCase("GET", "/schedules", also={422: ask("anna", "GET", "/schedules?limit=9999")}),
-    RouteCase(
-        "GET",
-        "/schedules/{id}",
-        url="/schedules/nightly",
-        owned=True,
-        also={
-            404: ask("anna", "GET", "/schedules/nobody-has-it"),
-            422: ask("anna", "GET", "/schedules/NO%20KEY"),
-        },
-    ),
-)
+def in_git(method: str, path: str = "", **more: Any) -> Call:
+    """A call about the schedule of git."""
+    return ask("anna", method, f"/schedules/{IN_GIT}{path}", **more)
+
+
+def unbuilt(method: str, path: str = "", **more: Any) -> Call:
+    """A call about the schedule whose DAG Airflow has not built."""
+    return ask("anna", method, f"/schedules/{UNBUILT}{path}", **more)

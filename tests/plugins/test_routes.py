@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from data_sync.catalogue import editing
-from data_sync.database import Database
-from data_sync.schedules.model import Schedule
 from tests.plugins.airflow_app import App
-from tests.plugins.routes import DEFINITION, ROUTES, RouteCase
+from tests.plugins.routes import RouteCase
+from tests.plugins.routes_schedules import SCHEDULES
+
+ROUTES = (*SCHEDULES,)
 
 #: Statuses that are reached in tests of their own: any route may answer them.
 ELSEWHERE = {429, 500, 503}
@@ -21,14 +21,6 @@ def each(*cases: RouteCase) -> pytest.MarkDecorator:
 
 
 each_route = each(*ROUTES)
-
-
-@pytest.fixture
-def with_schedule(app: App, db: Database) -> App:
-    """The schedule ``nightly``, which belongs to anna."""
-    with db.transaction() as cursor:
-        editing.create(cursor, Schedule.from_dict(DEFINITION), owner="anna", trusted=True)
-    return app
 
 
 def document(app: App) -> dict[str, Any]:

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Path
-from pydantic import Field, WrapValidator
+from pydantic import Field
 
 from data_sync.looking.schedules import Sort, State
 from data_sync.schedules.fields import KEY_PATTERN
-from data_sync.schedules.model import Schedule
-from data_sync.schedules.problems import Finding, ScheduleRefusedError
 from data_sync.schedules.words import SyncType
-from network_clients import registry
-from sync_api.shapes.base import Answer, Paging
+from sync_api.shapes.base import Answer, Body, Paging
+from sync_api.shapes.problem import FieldError
 
 Id = Annotated[
     str,
     Path(pattern=f"^{KEY_PATTERN}$", description="The schedule's key.", examples=["nightly"]),
 ]
-
-
-def _definition(value: Any, _handler: Any) -> Schedule:
-    if not isinstance(value, dict):
-        raise ScheduleRefusedError([Finding((), "this is no schedule", "send an object with its fields")])
-    return Schedule.from_dict(value, networks=registry.all_networks())
-
-
-#: A whole definition, refused with a sentence for each field that is wrong.
-ScheduleBody = Annotated[Schedule, WrapValidator(_definition)]
 
 
 class ScheduleQuery(Paging):
@@ -107,3 +95,98 @@ class ScheduleCollection(Answer):
     items: list[ScheduleItem]
     total_entries: int = Field(description="How many there are with these filters.")
     cards: ScheduleCards
+
+
+class Days(Answer):
+    """Calendar days of the schedule's zone, both inclusive."""
+
+    first: date
+    last: date
+    count: int
+
+
+class ScheduleDetail(ScheduleItem):
+    """A schedule with all that it says; the answer's ETag is what a change of it sends back."""
+
+    definition: dict[str, Any] = Field(description="All of its fields, as schedules.yaml names them.")
+    dag_id: str
+    yaml_line: int | None = Field(description="Where it stands in schedules.yaml, if it is kept there.")
+    next_runs: list[datetime] = Field(description="Its next five runs by its timing, paused or not.")
+    next_days: Days = Field(description="What the first of them reads.")
+    created_at: datetime
+
+
+class Choice(Answer):
+    """A value that a field can have."""
+
+    value: str
+    help: str
+
+
+class FormField(Answer):
+    """A field of the form."""
+
+    name: str = Field(description="Its name in the definition.")
+    title: str
+    help: str
+    is_required: bool
+    default: Any = Field(description="What it is when it is left out.")
+    choices: list[Choice] = Field(description="The only values that it can have, where there are such.")
+    minimum: int | None = None
+    maximum: int | None = None
+    most: int | None = Field(default=None, description="How many entries its list can have.")
+
+
+class AccountChoice(Answer):
+    """An account that you may use."""
+
+    value: str = Field(description="How a definition names it, such as admitad:shop2.")
+    account: str = Field(description="Its Airflow connection.")
+    network: str
+    title: str = Field(description="The network's name.")
+    state: str = Field(description="Whether the connection exists: present, missing or unknown.")
+    verdict: str | None = Field(description="What the last check of it found.")
+
+
+class ScheduleForm(Answer):
+    """Everything that a form for schedules needs."""
+
+    fields: list[FormField]
+    networks: list[AccountChoice]
+    notify_on: list[Choice]
+    timezones: list[str]
+    key_pattern: str
+    defaults: dict[str, Any] = Field(description="What the form starts with.")
+
+
+class ScheduleEdit(Answer):
+    """A schedule in its form."""
+
+    definition: dict[str, Any]
+    is_editable: bool
+    reason: str | None = Field(description="Why it cannot be edited here, where it cannot.")
+    form: ScheduleForm
+
+
+class DryRun(Answer):
+    """What a definition would do."""
+
+    is_valid: bool
+    errors: list[FieldError] = Field(description="Everything that is wrong with it.")
+    definition: dict[str, Any] | None = Field(description="All of its fields in their canonical form.")
+    next_runs: list[datetime]
+    next_days: Days | None = Field(description="What the first run reads.")
+
+
+class ToggleBody(Body):
+    """Which way the switch goes."""
+
+    active: bool | None = Field(default=None, description="On or off; left out: the other way than now.")
+
+
+class StartedRun(Answer):
+    """A run that Airflow has taken on; it opens within seconds."""
+
+    dag_id: str
+    run_id: str = Field(description="Airflow's id of the run.")
+    note: str | None = Field(description="What is special about it.")
