@@ -23,7 +23,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.exceptions import HTTPException
 
 from data_sync import __version__
-from sync_api import changing, problems, schedules
+from sync_api import changing, manual, networks, problems, schedules, self_description
 from sync_api.breaker import OurDatabase
 from sync_api.limits import BodyLimit
 from sync_api.openapi import describe
@@ -31,7 +31,13 @@ from sync_api.room import operation_id
 from sync_api.throttle import Throttle
 
 #: In the order of the documentation.
-ROUTERS: tuple[APIRouter, ...] = (schedules.router, changing.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    schedules.router,
+    changing.router,
+    manual.router,
+    networks.router,
+    self_description.router,
+)
 
 
 def build_app(database: Callable[[], OurDatabase] = OurDatabase) -> FastAPI:

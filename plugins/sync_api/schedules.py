@@ -95,7 +95,7 @@ def dry_run_schedule(caller: Reader, db: Tables, definition: Definition) -> DryR
         errors=[FieldError(field="networks", message=sentence) for sentence in refused.values()],
         definition=schedule.to_dict(),
         next_runs=list(ahead.runs),
-        next_days=_days(ahead.days),
+        next_days=days_of(ahead.days),
     )
 
 
@@ -160,7 +160,7 @@ def detail_of(row: Mapping[str, Any], caller: Caller, moment: datetime) -> Sched
         dag_id=dag_id_of(row["key"]),
         yaml_line=row["yaml_line"],
         next_runs=list(ahead.runs),
-        next_days=_days(ahead.days),
+        next_days=days_of(ahead.days),
         created_at=row["created_at"],
     )
 
@@ -208,5 +208,6 @@ def _is_editable(row: Mapping[str, Any], caller: Caller) -> bool:
     return row["source"] == "postgres" and caller.owns(row["owner"])
 
 
-def _days(days: DayRange) -> Days:
+def days_of(days: DayRange) -> Days:
+    """Return a range as it is shown."""
     return Days(first=days.first, last=days.last, count=days.days)

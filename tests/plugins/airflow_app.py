@@ -98,6 +98,11 @@ class App:
             connection.execute("TRUNCATE dag_run, log, dag_priority_parsing_request CASCADE")
             connection.execute("UPDATE dag SET is_paused = false, is_stale = false")
 
+    def turn(self, dag_id: str, *, paused: bool) -> None:
+        """Turn a DAG's switch."""
+        with psycopg.connect(self.tables) as connection:
+            connection.execute("UPDATE dag SET is_paused = %s WHERE dag_id = %s", [paused, dag_id])
+
     def airflow_rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
         """Ask Airflow's database."""
         with psycopg.connect(self.tables, row_factory=dict_row) as connection:
