@@ -63,14 +63,14 @@ def list_networks(caller: Reader, db: Tables) -> NetworkCollection:
 async def check_account(caller: Tester, db: Tables, account: AccountId) -> AccountCheck:
     """Ask the network now what the credentials of an account can read; the answer is kept for everybody."""
     await in_thread(_require_account, caller, db, account)
-    asked = in_thread(_check, db, account, of="networks")
+    asked = asyncio.ensure_future(in_thread(_check, db, account, of="networks"))
     try:
-        verdict = await asyncio.wait_for(asyncio.shield(asyncio.ensure_future(asked)), _ANSWER_SECONDS)
+        verdict = await asyncio.wait_for(asyncio.shield(asked), _ANSWER_SECONDS)
     except TimeoutError:
         verdict = Verdict(
             "unreachable",
-            f"The network has not answered within {_ANSWER_SECONDS:.0f} s. What it answers later is kept: see "
-            "the list of networks.",
+            f"The network has not answered within {_ANSWER_SECONDS:.0f} s. What it answers later is kept: "
+            "see the list of networks.",
         )
     return AccountCheck(account=account, verdict=verdict.word, **verdict.to_dict())
 

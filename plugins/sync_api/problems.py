@@ -134,6 +134,8 @@ def problem_of(error: Exception) -> Problem:
         return Problem(422, "invalid", str(error), errors=errors)
     if isinstance(error, StarletteHTTPException | HTTPException):
         return _of_http(error)
+    if isinstance(error, UnicodeEncodeError):
+        return Problem(422, "invalid", "A text in the request holds half of a character: send whole ones.")
     for known, status, code in _KNOWN:
         if isinstance(error, known):
             return Problem(status, code, str(error), headers=_RETRY if status == 503 else None)

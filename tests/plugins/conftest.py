@@ -39,7 +39,7 @@ def db(database: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def with_schedule(app: App, db: Database) -> Iterator[App]:
+def stocked(app: App, db: Database) -> Iterator[App]:
     """Schedules as after a while: one built, one not built yet, one kept in git; and quick_sync."""
     mine = Schedule.from_dict(DEFINITION)
     fresh = Schedule.from_dict({**DEFINITION, "key": UNBUILT})

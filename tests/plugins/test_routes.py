@@ -36,17 +36,17 @@ def test_every_route_is_listed(app: App) -> None:
 
 
 @each_route
-def test_nobody_gets_in_without_a_token(with_schedule: App, case: RouteCase) -> None:
-    answer = case.call(with_schedule, None)
+def test_nobody_gets_in_without_a_token(stocked: App, case: RouteCase) -> None:
+    answer = case.call(stocked, None)
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == "Bearer"
-    wrong = case.call(with_schedule, None, headers={"Authorization": "Bearer not-a-token"})
+    wrong = case.call(stocked, None, headers={"Authorization": "Bearer not-a-token"})
     assert wrong.status_code == 401
 
 
 @each_route
 def test_who_lacks_the_permission_is_told_which(
-    with_schedule: App, case: RouteCase, monkeypatch: pytest.MonkeyPatch
+    stocked: App, case: RouteCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow.api_fastapi.app import get_auth_manager
 
@@ -54,28 +54,28 @@ def test_who_lacks_the_permission_is_told_which(
     if case.may_not is None:
         # Airflow's simple auth manager lets everybody who can log in read.
         monkeypatch.setattr(type(get_auth_manager()), case.asks, lambda *_, **__: False)
-    answer = case.call(with_schedule, who)
+    answer = case.call(stocked, who)
     assert (answer.status_code, answer.json()["code"]) == (403, "not-allowed")
 
 
 @each(*(case for case in ROUTES if case.owned))
-def test_what_belongs_to_another_user_does_not_exist(with_schedule: App, case: RouteCase) -> None:
-    assert case.call(with_schedule, "ben").status_code == 404
+def test_what_belongs_to_another_user_does_not_exist(stocked: App, case: RouteCase) -> None:
+    assert case.call(stocked, "ben").status_code == 404
 
 
 @each_route
-def test_right_use_succeeds(with_schedule: App, case: RouteCase) -> None:
-    answer = case.call(with_schedule, case.may)
+def test_right_use_succeeds(stocked: App, case: RouteCase) -> None:
+    answer = case.call(stocked, case.may)
     assert answer.status_code == case.expected, answer.text
 
 
 @each_route
-def test_every_documented_status_can_be_reached(with_schedule: App, case: RouteCase) -> None:
-    promised = document(with_schedule)["paths"][case.path][case.method.lower()]["responses"]
+def test_every_documented_status_can_be_reached(stocked: App, case: RouteCase) -> None:
+    promised = document(stocked)["paths"][case.path][case.method.lower()]["responses"]
     covered = {case.expected, 401, 403, *([404] if case.owned else []), *case.also}
     assert {int(status) for status in promised} - ELSEWHERE == covered
     for status, call in case.also.items():
-        answer = call(with_schedule)
+        answer = call(stocked)
         assert answer.status_code == status, answer.text
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["status"] == status
