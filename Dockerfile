@@ -24,11 +24,12 @@ ENV PATH=/opt/venv/bin:$PATH \
 RUN apt-get update && apt-get install --yes --no-install-recommends git && rm -rf /var/lib/apt/lists/*
 # The folders that volumes are mounted on exist beforehand, so that the volumes belong to this user.
 RUN useradd --uid 10001 --no-create-home --home-dir /opt/data-sync/home data-sync \
- && mkdir -p /opt/data-sync/home/data_sync /opt/data-sync/logs /opt/data-sync/plugins \
+ && mkdir -p /opt/data-sync/home/data_sync /opt/data-sync/logs \
  && chown -R data-sync:data-sync /opt/data-sync/home /opt/data-sync/logs
 WORKDIR /opt/data-sync
 COPY --from=build /opt/venv /opt/venv
 COPY config/ config/
 COPY dags/ dags/
+COPY plugins/ plugins/
 USER 10001
 CMD ["airflow", "version"]

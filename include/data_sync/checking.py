@@ -12,6 +12,7 @@ from data_sync.database import Cursor, Database
 from data_sync.errors import AccountRefusedError, DataSyncError
 from data_sync.ledger import steps
 from data_sync.ledger.steps import Place
+from data_sync.limiter import LONGEST_SLEEP
 from data_sync.sync import build_client
 from network_clients.errors import NetworkError, WaitTooLongError
 from network_clients.interface import AccessReport, Credentials
@@ -75,8 +76,29 @@ def run_check(
         raise CheckFailedError(f"{place.account}: {verdict.word}. {verdict.message}")
 
 
+def check_now(
+    db: Database,
+    account: str,
+    load_credentials: Callable[[str], Credentials] = accounts.load_credentials,
+    *,
+    longest_wait: float,
+) -> Verdict:
+    """Check one account outside a run, for somebody who waits for the answer, and store it.
+
+    :param longest_wait: how long the account's pace may hold the check back, in seconds.
+    """
+    verdict, _ = _ask(db, account, load_credentials, None, longest_wait)
+    with db.transaction() as cursor:
+        store(cursor, account, verdict)
+    return verdict
+
+
 def _ask(
-    db: Database, account: str, load_credentials: Callable[[str], Credentials], refusal: str | None
+    db: Database,
+    account: str,
+    load_credentials: Callable[[str], Credentials],
+    refusal: str | None,
+    longest_wait: float = LONGEST_SLEEP,
 ) -> tuple[Verdict, int]:
     """Ask the network; also return how many requests that took.
 
@@ -87,7 +109,7 @@ def _ask(
         credentials = load_credentials(account)
         if refusal:
             return Verdict(FORBIDDEN, refusal), 0
-        client = build_client(db, credentials)
+        client = build_client(db, credentials, longest_wait=longest_wait)
         verdict = verdict_of(client.check())
     except WaitTooLongError as wait:
         verdict = Verdict("rate limited", f"{wait}. Syncs wait for it by themselves.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -41,9 +41,10 @@ def connection_id() -> str:
     return str(conf.get("data_sync", "conn_id", fallback="data_sync"))
 
 
-def connect() -> psycopg.Connection[Any]:
+def connect(patience: Mapping[str, int] = _PATIENCE) -> psycopg.Connection[Any]:
     """Open the database through the Postgres provider's hook.
 
+    :param patience: time-outs, as the connection's extra has them, for what that leaves open.
     :raises DatabaseError: when the Airflow connection is missing or the server does not answer.
     """
     from airflow.providers.postgres.hooks.postgres import PostgresHook
@@ -53,7 +54,7 @@ def connect() -> psycopg.Connection[Any]:
     conn_id = connection_id()
     try:
         found = BaseHook.get_connection(conn_id)
-        found.extra = json.dumps(_PATIENCE | found.extra_dejson)
+        found.extra = json.dumps({**patience, **found.extra_dejson})
         hook = PostgresHook(postgres_conn_id=conn_id, connection=found)
         connection: psycopg.Connection[Any] = hook.get_conn()
     except AirflowNotFoundException as error:

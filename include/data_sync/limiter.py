@@ -306,3 +306,46 @@ def load_hash_key(db: Database) -> str:
         row = one(cursor.execute("SELECT hash_key FROM data_sync.installation").fetchone())
     found: str = row["hash_key"]
     return found
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """Calls per time at an even pace, of which ``at_once`` may be taken in advance."""
+
+    calls: int
+    per_seconds: float
+    at_once: int
+
+
+def take_turn(cursor: Cursor, identity: str, name: str, allowance: Allowance, *, cost: int = 1) -> float:
+    """Take a turn without sleeping, for callers who are told to come back; exact over all processes.
+
+    :param identity: what is counted by; stored as a keyed hash.
+    :param name: of the limit; it is no network's.
+    :param cost: how many calls it counts for, at most ``at_once`` of them.
+    :return: 0 when the turn is taken; else nothing is, and so many seconds are to be waited.
+    """
+    each = allowance.per_seconds / allowance.calls
+    cost = min(cost, allowance.at_once)
+    key = one(cursor.execute("SELECT hash_key FROM data_sync.installation").fetchone())["hash_key"]
+    values = {
+        "identity": keyed_hash(key, f"{name}:{identity}"),
+        "limit": name,
+        "network": name,
+        "interval": timedelta(seconds=each * cost),
+        "longest": timedelta(seconds=each * (allowance.at_once - cost)),
+        "allowed": allowance.calls,
+        "per_seconds": allowance.per_seconds,
+        "window": timedelta(seconds=allowance.per_seconds),
+    }
+    if cursor.execute(_CLAIM, values).fetchone() is not None:
+        return 0.0
+    blocked = one(
+        cursor.execute(
+            "SELECT EXTRACT(EPOCH FROM GREATEST(next_free_at, gate_until) - %(longest)s "
+            "- clock_timestamp())::float8 AS wait FROM data_sync.rate_limits "
+            "WHERE identity = %(identity)s AND limit_name = %(limit)s",
+            values,
+        ).fetchone()
+    )
+    return max(float(blocked["wait"]), 0.001)

@@ -85,6 +85,13 @@ _OPTIONS: dict[str, Any] = {
         "data_sync below AIRFLOW_HOME.",
         default="",
     ),
+    "api_calls_per_minute": _option(
+        "Requests to the REST API under /sync that one user may make per minute, over all api-servers.",
+        default="600",
+    ),
+    "api_calls_at_once": _option(
+        "How many of them may come at once, before the even pace holds.", default="120"
+    ),
     "api_url": _option(
         "Address of Airflow's api-server, for the data-sync command.", example="http://localhost:8080"
     ),

@@ -23,7 +23,7 @@ from data_sync.errors import (
 )
 from data_sync.ledger import steps
 from data_sync.ledger.steps import Step
-from data_sync.limiter import PostgresLimiter, load_hash_key
+from data_sync.limiter import LONGEST_SLEEP, PostgresLimiter, load_hash_key
 from data_sync.runs import guard, lease
 from data_sync.runs.lease import RunWaitsError
 from data_sync.runs.lookup import StoredRun, find_run
@@ -202,15 +202,18 @@ def _refuse_if_told(cursor: Cursor, step: Step) -> None:
         raise AccountRefusedError(f"{refused} Then clear the whole run, open_run included.")
 
 
-def build_client(db: Database, credentials: Credentials) -> NetworkClient:
+def build_client(
+    db: Database, credentials: Credentials, *, longest_wait: float = LONGEST_SLEEP
+) -> NetworkClient:
     """Make the client of an account, with the shared limiter and the shared tokens.
 
+    :param longest_wait: how long a call may wait for its turn, in seconds.
     :raises NotConfiguredError: when the account lacks a field.
     """
     slug = accounts.network_of(credentials.account)
     key = load_hash_key(db)
     client_class = registry.get_client_class(slug)
-    limiter = PostgresLimiter(db, slug, key, account=credentials.account)
+    limiter = PostgresLimiter(db, slug, key, account=credentials.account, longest_sleep=longest_wait)
     return client_class(credentials, limiter, PostgresTokenStore(db, key))
 
 

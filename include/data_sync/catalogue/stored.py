@@ -47,7 +47,7 @@ class StoredSchedule:
         return [*self.problems, *([self.build_problem] if self.build_problem else [])]
 
 
-_CLASH = (
+CLASH = (
     "config/schedules.yaml and the screens both have a schedule of this key: the one of the file counts. "
     "Give one of them another key, or delete it."
 )
@@ -79,7 +79,7 @@ ORDER BY key, source = 'yaml' DESC
 
 def find(cursor: Cursor, key: str) -> StoredSchedule | None:
     """Return the schedule in force of a key, or ``None``."""
-    row = cursor.execute(_IN_FORCE, {"key": key, "clash": _CLASH, "held": _HELD}).fetchone()
+    row = cursor.execute(_IN_FORCE, {"key": key, "clash": CLASH, "held": _HELD}).fetchone()
     return StoredSchedule(**row) if row else None
 
 
@@ -95,7 +95,7 @@ def list_schedules(cursor: Cursor, *, source: str | None = None) -> list[StoredS
     :param source: return instead all of one source, also those that another source overrules.
     """
     if source is None:
-        cursor.execute(_IN_FORCE, {"key": None, "clash": _CLASH, "held": _HELD})
+        cursor.execute(_IN_FORCE, {"key": None, "clash": CLASH, "held": _HELD})
     else:
         cursor.execute(_OF_SOURCE, {"source": source, "key": None})
     return [StoredSchedule(**row) for row in cursor]

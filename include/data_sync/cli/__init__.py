@@ -8,7 +8,7 @@ import click
 import psycopg
 
 from data_sync import __version__
-from data_sync.cli import accounts, exchange, looking, schedules, setup, starting
+from data_sync.cli import accounts, exchange, looking, openapi, schedules, setup, starting
 from data_sync.errors import DataSyncError
 
 
@@ -32,6 +32,7 @@ for command in (
     accounts.accounts,
     starting.backfill,
     starting.retry,
+    openapi.openapi,
 ):
     cli.add_command(command)
 

@@ -144,7 +144,7 @@ def _quick(dag_run: Any, db: Database, key: str | None, entry: StoredSchedule | 
     if entry is None:
         raise ConfigError(f"There is no schedule {key!r}. `data-sync schedules` lists the keys.")
     kind = RunKind.BACKFILL if "date_range" in words or "from" in words else RunKind.RUN_NOW
-    request = _request(dag_run, kind, _changed(entry.definition, words), entry)
+    request = _request(dag_run, kind, changed_for_once(entry.definition, words), entry)
     if "networks" not in words:
         return request
     # Other accounts than the schedule's own: its owner's permission does not reach that far.
@@ -191,7 +191,7 @@ def one_off(words: Mapping[str, Any]) -> Schedule:
     return _accepted({"key": "quick_sync", "name": "Quick sync", **words})
 
 
-def _changed(definition: Mapping[str, Any], words: Mapping[str, Any]) -> Schedule:
+def changed_for_once(definition: Mapping[str, Any], words: Mapping[str, Any]) -> Schedule:
     """Return a schedule's definition with other networks or another range, for one run."""
     if "from" in words:
         words = {"date_range": "custom", **words}

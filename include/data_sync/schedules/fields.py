@@ -17,6 +17,8 @@ KEY_PATTERN = r"[a-z0-9][a-z0-9_-]{0,99}"
 EVERYONE: Literal["everyone"] = "everyone"
 _FULL_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+#: No calendar of a network begins before, and no clock reckons with days beyond.
+_YEARS = range(1990, 2200)
 _TARGET = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|[A-Za-z0-9_.-]+")
 
 
@@ -36,13 +38,21 @@ def check_key(value: object) -> str:
 
 def _date(value: object) -> object:
     if isinstance(value, date) and not isinstance(value, datetime):
-        return value
+        return _near(value)
     if isinstance(value, str) and _ISO_DATE.fullmatch(value):
         try:
-            return date.fromisoformat(value)
+            return _near(date.fromisoformat(value))
         except ValueError as error:
             raise RefusedValueError(f"{shown(value)} does not exist ({error})", "write a real date") from None
     raise RefusedValueError(f"{shown(value)} is not a date", "write year-month-day, such as 2026-03-31")
+
+
+def _near(day: date) -> date:
+    if day.year not in _YEARS:
+        raise RefusedValueError(
+            f"{shown(str(day))} is too far away", f"write a year from {_YEARS[0]} to {_YEARS[-1]}"
+        )
+    return day
 
 
 def _weekday(value: object) -> object:

@@ -1,0 +1,31 @@
+"""Who looks, and what there is for them (law 19)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """A person.
+
+    :param name: as Airflow writes it; the owner of schedules.
+    :param is_admin: whether they see everything.
+    """
+
+    name: str
+    is_admin: bool = False
+
+    @property
+    def values(self) -> dict[str, object]:
+        """The parameters of :data:`SEES_SCHEDULE`."""
+        return {"viewer": self.name, "sees_all": self.is_admin}
+
+
+#: A condition on a row ``s`` with ``source``, ``owner`` and ``definition``: schedules of the screens are seen
+#: by their owner, those of git by whom they name; ``?`` finds a word in a list and a text that is the word.
+SEES_SCHEDULE = """
+(%(sees_all)s OR (s.source = 'postgres' AND s.owner = %(viewer)s)
+ OR (s.source = 'yaml' AND (s.definition -> 'visible_to' ? 'everyone'
+                            OR s.definition -> 'visible_to' ? %(viewer)s)))
+"""

@@ -1,0 +1,74 @@
+"""Cutting connections that get no answer: the thread that waits on one is free again, with an error."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+_LOOK_SECONDS = 0.05
+
+
+@dataclass(eq=False)
+class Cut:
+    """One connection in use, and until when (monotonic seconds) it may be."""
+
+    descriptor: int
+    until: float
+    is_done: bool = False
+
+
+class Watch:
+    """One thread that looks after all connections in use; it sleeps while there are none."""
+
+    def __init__(self) -> None:
+        self._cuts: set[Cut] = set()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def cut_after(self, connection: psycopg.Connection[Any], seconds: float) -> Iterator[Cut]:
+        """Cut a connection unless the block ends in time; the statement that waits fails then."""
+        cut = Cut(connection.fileno(), time.monotonic() + seconds)
+        with self._changed:
+            self._cuts.add(cut)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._look, name="data_sync watch", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+        try:
+            yield cut
+        finally:
+            with self._changed:
+                self._cuts.discard(cut)
+
+    def cut_all(self) -> None:
+        """Cut every connection in use."""
+        with self._changed:
+            for cut in self._cuts:
+                _sever(cut)
+
+    def _look(self) -> None:
+        while True:
+            with self._changed:
+                while not self._cuts:
+                    self._changed.wait()
+                now = time.monotonic()
+                for cut in self._cuts:
+                    if cut.until <= now and not cut.is_done:
+                        _sever(cut)
+            time.sleep(_LOOK_SECONDS)
+
+
+def _sever(cut: Cut) -> None:
+    """End the traffic of a socket that another thread reads; the thread itself closes it."""
+    cut.is_done = True
+    with suppress(OSError), socket.socket(fileno=os.dup(cut.descriptor)) as copy:
+        copy.shutdown(socket.SHUT_RDWR)

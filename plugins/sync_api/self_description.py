@@ -1,0 +1,19 @@
+"""The document of this API, for those who are logged in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Request
+
+from sync_api.access import Reader
+from sync_api.room import room
+
+router = room("", "This API")
+
+
+@router.get("/openapi.json")
+def get_openapi_document(request: Request, caller: Reader) -> dict[str, Any]:
+    """Return the OpenAPI document, as `data-sync openapi` prints it."""
+    document: dict[str, Any] = request.app.openapi()
+    return document

@@ -1,0 +1,56 @@
+"""How many requests a user may make, counted in Postgres, so that it holds over all api-servers (law 21)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from airflow.configuration import conf
+
+from data_sync.database import Cursor
+from data_sync.limiter import Allowance, take_turn
+from sync_api.breaker import OurDatabase
+from sync_api.problems import Problem
+
+#: Requests per minute and at once of one user, unless the settings say otherwise.
+PER_MINUTE, AT_ONCE = 600, 120
+
+
+@dataclass(frozen=True)
+class Throttle:
+    """An even pace, of which ``at_once`` requests may be taken in advance."""
+
+    per_minute: int
+    at_once: int
+
+    @classmethod
+    def from_settings(cls) -> Throttle:
+        """Read ``[data_sync] api_calls_per_minute`` and ``api_calls_at_once``; both are at least 1."""
+        return cls(
+            max(1, conf.getint("data_sync", "api_calls_per_minute", fallback=PER_MINUTE)),
+            max(1, conf.getint("data_sync", "api_calls_at_once", fallback=AT_ONCE)),
+        )
+
+    def claim(self, db: OurDatabase, user: str, cost: int) -> None:
+        """Count one request; also the first thing that a request asks our database.
+
+        :param cost: how many requests it counts for.
+        :raises Problem: when the user has had too many; the answer says when to come back.
+        :raises DatabaseError: when the database is away.
+        """
+        with db.transaction(first=True) as cursor:
+            wait = self._wait(cursor, user, cost)
+        if wait > 0:
+            seconds = math.ceil(wait)
+            raise Problem(
+                429,
+                "too-many",
+                f"You may make {self.per_minute} requests per minute here. Come back in {seconds} s.",
+                headers={"Retry-After": str(seconds)},
+            )
+
+    def _wait(self, cursor: Cursor, user: str, cost: int) -> float:
+        # A count that a crash of the server forgets does no harm.
+        cursor.execute("SET LOCAL synchronous_commit = off")
+        allowance = Allowance(self.per_minute, 60.0, self.at_once)
+        return take_turn(cursor, f"api user {user}", "api", allowance, cost=cost)

@@ -1,0 +1,50 @@
+"""The plugin file is imported in every process of Airflow: it costs next to nothing and drags nothing in."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.plugins.airflow_app import PLUGINS, App
+
+_MEASURE = """
+import sys, time
+import {before}
+sys.path.insert(0, {folder!r})
+loaded = set(sys.modules)
+started = time.process_time()
+import data_sync_plugin
+print(time.process_time() - started)
+print(*sorted(name for name in set(sys.modules) - loaded if "fastapi" in name or name.startswith("sync_api")))
+"""
+
+
+@pytest.mark.parametrize("before", ["airflow.sdk.execution_time.task_runner", "airflow.plugins_manager"])
+def test_it_costs_a_task_next_to_nothing(before: str, tmp_path: Path) -> None:
+    code = _MEASURE.format(before=before, folder=str(PLUGINS))
+    command, env = [sys.executable, "-c", code], {"AIRFLOW_HOME": str(tmp_path)}
+    told = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+    seconds, dragged_in = told.splitlines()[-2:]
+    # Time of the processor, so that a busy machine does not count; on its own it takes half a millisecond.
+    assert float(seconds) < 0.02
+    assert dragged_in == ""
+
+
+def test_airflow_finds_this_one_file_and_not_its_package(app: App) -> None:
+    from airflow import plugins_manager
+
+    plugins, errors = plugins_manager._get_plugins()
+    assert errors == {}
+    assert [plugin.name for plugin in plugins if str(plugin.source).startswith("$PLUGINS_FOLDER")] == [
+        "data_sync"
+    ]
+
+
+def test_airflows_page_of_plugins_shows_it(app: App) -> None:
+    answer = app.call("ada", "GET", "/api/v2/plugins")
+    assert answer.status_code == 200
+    ours = next(plugin for plugin in answer.json()["plugins"] if plugin["name"] == "data_sync")
+    assert [found["url_prefix"] for found in ours["fastapi_apps"]] == ["/sync"]
