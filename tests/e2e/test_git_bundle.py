@@ -292,9 +292,11 @@ def test_a_key_that_comes_back_is_not_paused_as_it_was_when_it_went(
     git_site.until_named("back", "Comes back")
     pause(git_site, "sync__back")
     repository.edit("back", None)
-    git_site.until(lambda: git_site.dag("back")["is_stale"], "the DAG to go", 300)
+    git_site.until(lambda: git_site.dag("back").get("is_stale") is True, "the DAG to go", 300)
     repository.edit("back", words)
-    git_site.until(lambda: not git_site.dag("back")["is_stale"], "the DAG to come back", _EDIT_SECONDS)
+    git_site.until(
+        lambda: git_site.dag("back").get("is_stale") is False, "the DAG to come back", _EDIT_SECONDS
+    )
     assert git_site.dag("back")["is_paused"] is True, "Airflow does not forget"
     switch = "SELECT pause_switch FROM data_sync.sync_schedules WHERE key = 'back'"
     git_site.until(lambda: git_site.rows(switch)[0]["pause_switch"] == "held", "upkeep to see it", 180)
