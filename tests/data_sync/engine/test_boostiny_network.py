@@ -181,7 +181,7 @@ def test_trouble_on_the_way_costs_requests_and_never_truth(
 
 def test_bad_rows_are_set_aside_and_all_others_are_there(db: Database, database: str, sandbox: Site) -> None:
     for number, kind in enumerate(("missing_id", "impossible_date", "text_amount", "nul_byte")):
-        sandbox.fault(kind, every=23 + number, count=None)
+        sandbox.fault(kind, every=40 + number, count=None)
     units = sync_run(db, "r1", sandbox.account())
     assert_true(database, sandbox)
     assert total(units)["rejected"] == len(rows(db, "SELECT 1 FROM data_sync.rejected_records")) > 10
