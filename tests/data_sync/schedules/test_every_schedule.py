@@ -382,14 +382,3 @@ def test_a_schedule_with_catchup_makes_up_for_every_tick_since_its_first_day() -
     assert [f"{tick.astimezone(tz.gettz('Asia/Dubai')):%d %H:%M}" for tick in found] == [
         "26 00:00", "27 00:00", "28 00:00", "01 00:00", "02 00:00", "03 00:00",
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize("timing", [{"interval": "1d"}, {"times": ["00:00", "12:30"]}])
-@pytest.mark.parametrize("seconds", [0, 1, 299, 8000])
-def test_a_schedule_made_just_after_a_tick_waits_for_the_next_one(
-    timing: dict[str, Any], seconds: int
-) -> None:
-    made = datetime(2026, 3, 2, tzinfo=UTC) + timedelta(seconds=seconds)
-    (first, _) = ticks(runs(stored(schedule(timing)), made, 2))
-    assert (first > made) is (seconds > 0)
-    assert first >= made
