@@ -19,7 +19,8 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from data_sync.database import Cursor, Database, one
@@ -68,7 +69,7 @@ RETURNING next_free_at,
 _GIVE_BACK = """
 UPDATE data_sync.rate_limits SET calls = calls - %(turns)s,
     window_calls = GREATEST(window_calls - %(turns)s, 0),
-    next_free_at = CASE WHEN next_free_at = %(behind)s THEN next_free_at - %(turns)s * %(interval)s
+    next_free_at = CASE WHEN next_free_at = %(behind)s THEN next_free_at - %(free)s * %(interval)s
                         ELSE next_free_at END
 WHERE identity = %(identity)s AND limit_name = %(limit)s
 """
@@ -130,18 +131,29 @@ def latest(limit: Limit) -> float:
 
 @dataclass
 class _Turns:
-    """Turns that were taken with one statement.
+    """Turns of one limit that were taken and not used yet.
 
-    :param streak: how many turns were taken without a pause, these included.
-    :param starts: of those that are left, on this process's monotonic clock.
+    :param values: the parameters of the statements about it.
+    :param taken_at: when the last ones were taken, on this process's monotonic clock.
+    :param starts: when each starts, on the same clock.
+    :param streak: how many were taken without a pause.
+    :param newest: how many were taken at last; those are next to each other.
     :param behind: the database's time at which the turn behind them starts.
     """
 
-    streak: int
-    starts: deque[float]
-    behind: datetime
-    taken_at: float
     values: dict[str, object]
+    taken_at: float
+    starts: deque[float] = field(default_factory=deque)
+    streak: int = 0
+    newest: int = 0
+    behind: datetime | None = None
+
+    def add(self, count: int, wait: float, interval: float, behind: datetime) -> None:
+        """Take over turns the first of which starts in so many seconds."""
+        self.taken_at = time.monotonic()
+        self.starts.extend(self.taken_at + wait + number * interval for number in range(count))
+        self.streak += count
+        self.newest, self.behind = count, behind
 
 
 class PostgresLimiter:
@@ -215,7 +227,8 @@ class PostgresLimiter:
     def _give_back(self, cursor: Cursor) -> None:
         for turns in self._ahead.values():
             if turns.starts:
-                values = {"turns": len(turns.starts), "behind": turns.behind}
+                left = len(turns.starts)
+                values = {"turns": left, "free": min(left, turns.newest), "behind": turns.behind}
                 cursor.execute(_GIVE_BACK, {**turns.values, **values})
         self._ahead.clear()
 
@@ -231,25 +244,30 @@ class PostgresLimiter:
         """Return when our next turn starts, on this process's monotonic clock."""
         with self._lock:
             key = (str(values["identity"]), limit.name)
-            turns = self._ahead.get(key)
             now = time.monotonic()
-            while turns is not None and turns.starts and turns.starts[0] < now - latest(limit):
+            turns = self._ahead.get(key)
+            if turns is None or (not turns.starts and now - turns.taken_at > _SOON):
+                turns = self._ahead[key] = _Turns(values, taken_at=now)
+            while turns.starts and turns.starts[0] < now - latest(limit):
                 turns.starts.popleft()
-            if turns is None or not turns.starts:
-                streak = turns.streak if turns is not None and now - turns.taken_at < _SOON else 0
-                most = min(int(latest(limit) / limit.interval), streak // _PATIENCE, _MOST_TURNS)
-                turns = self._ahead[key] = self._reserve(values, limit, max(most, 1), streak)
-            return turns.starts.popleft()
+            most = min(int(latest(limit) / limit.interval), turns.streak // _PATIENCE, _MOST_TURNS)
+            if not turns.starts:
+                self._reserve(turns, limit, max(most, 1))
+            start = turns.starts.popleft()
+            if len(turns.starts) < most // 2:
+                # While this turn is still to come: the database may be busy with a batch when it is there.
+                with suppress(WaitTooLongError):
+                    self._reserve(turns, limit, most - len(turns.starts))
+            return start
 
-    def _reserve(self, values: dict[str, object], limit: Limit, count: int, streak: int) -> _Turns:
+    def _reserve(self, turns: _Turns, limit: Limit, count: int) -> None:
         with self._db.transaction() as cursor:
-            self._note_account(cursor, values)
-            row = cursor.execute(_CLAIM, {**values, "turns": count}).fetchone()
+            self._note_account(cursor, turns.values)
+            row = cursor.execute(_CLAIM, {**turns.values, "turns": count}).fetchone()
             if row is not None:
-                now = time.monotonic()
-                starts = (now + row["wait"] + number * limit.interval for number in range(count))
-                return _Turns(streak + count, deque(starts), row["next_free_at"], now, values)
-            blocked = one(cursor.execute(_BLOCKED, values).fetchone())
+                turns.add(count, row["wait"], limit.interval, row["next_free_at"])
+                return
+            blocked = one(cursor.execute(_BLOCKED, turns.values).fetchone())
         until: datetime = blocked["until"]
         raise WaitTooLongError(until, blocked["reason"] or f"the {limit.name} limit of {self._network}")
 
