@@ -44,6 +44,8 @@ class SliceState:
     """The same of the pass before, where that reached the end."""
     ambiguous: bool = False
     """A line came again word for word: there are two of it, or the list has changed its order meanwhile."""
+    blind: bool = False
+    """A page says nothing that would show whether the list has moved since the page before."""
     since: str | None = None
     """When the first page was asked for, before the slice was ever begun again."""
     started_at: str | None = None
@@ -102,12 +104,17 @@ class SliceState:
         pairs = ((self.total, page.total), (self.version, page.version))
         return any(None not in pair and pair[0] != pair[1] for pair in pairs)
 
+    @property
+    def is_second_look(self) -> bool:
+        """Whether the pass before this one reached the end too and showed the same names on every page."""
+        return self.chain == self.chain_before
+
     def is_doubtful(self, order: Order) -> bool:
         """Tell whether the items that came may not be all that there are.
 
         Lines that came word for word again are believed when a second pass shows every page as it was.
         """
-        return self._is_miscounted(order) or (self.ambiguous and self.chain != self.chain_before)
+        return self._is_miscounted(order) or (self.ambiguous and not self.is_second_look)
 
     def _is_miscounted(self, order: Order) -> bool:
         """Tell whether the items that came are not as many as the network says, each counted once."""
@@ -121,16 +128,25 @@ class SliceState:
         return order is not Order.APPEND_STABLE and self.counted > self.total
 
     def take(
-        self, page: Page, asked_with: dict[str, Any] | None, asked_at: str, digest: str, repeated: int
+        self,
+        page: Page,
+        asked_with: dict[str, Any] | None,
+        asked_at: str,
+        digest: str,
+        repeated: int,
+        *,
+        blind: bool,
     ) -> None:
         """Go on behind a page.
 
+        :param blind: whether nothing would show that the list has moved since the page before.
         :param digest: of the names on the page.
         :param repeated: how many of its items are not the first with their name, see :attr:`repeated`.
         """
         self.since = self.since or asked_at
         self.started_at = self.started_at or asked_at
         self.pages += 1
+        self.blind |= blind
         self.page_cursor = asked_with
         self.next_cursor = dict(page.cursor) if page.cursor is not None else None
         self.total = self.total if page.total is None else page.total

@@ -7,8 +7,9 @@ moves while it is read is read again from its start, at most three times. What s
 fingerprint changes, the row that each page repeats from the one before is another one, or any other row
 comes that was on an earlier page. Nor is a list complete that shows as many rows as it should, but one of
 them twice. Where a fingerprint allows a report's lines to come twice, equal ones are believed when a second
-pass shows them again. That costs requests, never truth: rows are upserted, and a row that comes again
-counts once.
+pass shows them again; and where nothing would show that one row went and another came between two pages, rows
+are marked as vanished only when a second pass agrees. That costs requests, never truth: rows are upserted,
+and a row that comes again counts once.
 """
 
 from __future__ import annotations
@@ -209,7 +210,9 @@ class UnitReader:
         if self._order is not Order.APPEND_STABLE:
             current.ambiguous |= not seen.keys().isdisjoint(lines)
         number = current.pages
-        current.take(page, asked_with, asked_at.isoformat(), digest_of(names), max(repeated, 0))
+        blind = number > 0 and not (is_sure or page.overlap)
+        digest = digest_of(names)
+        current.take(page, asked_with, asked_at.isoformat(), digest, max(repeated, 0), blind=blind)
         kept = [*names_of(fresh), *doubles, *lines]
         self._seen.add(kept)
         batch = self._batch
@@ -306,6 +309,11 @@ class UnitReader:
                 self._start_again(part, moved=True)
                 return
             current.disturbed = current.incomplete = True
+        if self._wants_second_look(part):
+            if current.passes < LONGEST_CHASE:
+                self._start_again(part, moved=True)
+                return
+            current.disturbed = True
         with self.db.transaction() as cursor:
             if current.is_undisturbed:
                 self.state.proved.append(part.key)
@@ -316,6 +324,24 @@ class UnitReader:
             self.state.current = SliceState()
             warnings = [MOVED] if current.disturbed and current.incomplete else []
             self._advance(cursor, Progress(vanished=vanished, warnings=warnings))
+
+    def _wants_second_look(self, part: Slice) -> bool:
+        """Tell whether rows would be marked as vanished that a silent move of the list may have hidden.
+
+        Where one item goes and another comes between two pages, the total stays the same, and the item at the
+        edge is on neither page. Two passes that agree page by page have not met that.
+        """
+        current = self.state.current
+        if not (current.blind and current.is_undisturbed) or current.is_second_look:
+            return False
+        if part.start is None and len(self.state.slices) > 1:
+            # What the snapshot as a whole proves shows at its end only.
+            return True
+        with self.db.transaction() as cursor, cursor.connection.transaction(force_rollback=True):
+            if part.start is not None:
+                return self._conclude_days(cursor, part) > 0
+            started_at = datetime.fromisoformat(current.started_at or now(cursor).isoformat())
+            return self._conclude(cursor, [part], current.names, None, started_at, proves=True) > 0
 
     def _conclude_days(self, cursor: Cursor, part: Slice) -> int:
         """Draw the conclusions of a slice that covers days; those of a snapshot wait for its unit."""

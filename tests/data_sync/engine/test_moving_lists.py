@@ -72,6 +72,31 @@ def test_a_list_that_never_stops_moving_ends_with_a_warning_and_proves_nothing(d
     counts(row)
 
 
+def test_what_a_silent_move_hides_is_not_marked_as_vanished(db: Database) -> None:
+    listed: list[Action] = actions(10, 11, 12, 13, 14)
+    read(db, "r0", ScriptedClient(listed))
+
+    def one_goes_another_comes() -> None:
+        listed.pop(0)
+        listed.append(action(15))
+
+    client = ScriptedClient(listed, size=3, before=at_page(1, one_goes_another_comes))
+    client.overlaps = False
+    row = read(db, "r1", client)
+    assert row["is_complete"]
+    assert [row["key"] for row in purchases(db) if row["gone"]] == ["10"]
+    assert len(client.asked) == 3 * 2, "looked at until two passes agree"
+    assert keys(db) == [str(n) for n in range(10, 16)]
+
+
+def test_a_list_that_says_nothing_of_its_moves_is_read_once_while_nothing_is_missing(db: Database) -> None:
+    for run in ("r0", "r1"):
+        client = ScriptedClient(actions(10, 11, 12, 13, 14), size=3)
+        client.overlaps = False
+        assert read(db, run, client)["is_complete"]
+        assert client.asked == [0, 3]
+
+
 def test_a_list_that_only_grows_at_its_end_is_not_begun_again(db: Database) -> None:
     listed = actions(*range(10, 20))
     read(db, "r0", ScriptedClient([action(1), *listed]))
