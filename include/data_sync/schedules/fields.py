@@ -41,9 +41,10 @@ def _date(value: object) -> object:
         return _near(value)
     if isinstance(value, str) and _ISO_DATE.fullmatch(value):
         try:
-            return _near(date.fromisoformat(value))
+            day = date.fromisoformat(value)
         except ValueError as error:
             raise RefusedValueError(f"{shown(value)} does not exist ({error})", "write a real date") from None
+        return _near(day)
     raise RefusedValueError(f"{shown(value)} is not a date", "write year-month-day, such as 2026-03-31")
 
 
