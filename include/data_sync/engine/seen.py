@@ -18,7 +18,7 @@ class SeenNames:
 
     def __init__(self, *, knows_all: bool) -> None:
         self.knows_all = knows_all
-        self._bits = bytearray(1 << (_BITS - 3))
+        self._bits = bytearray(1 << (_BITS - 3) if knows_all else 0)
 
     def suspects(self, names: Iterable[str]) -> list[str]:
         """Return the names that may have been added before."""
@@ -28,6 +28,8 @@ class SeenNames:
 
     def add(self, names: Iterable[str]) -> None:
         """Remember names."""
+        if not self.knows_all:
+            return
         bits = self._bits
         for name in names:
             mixed = hash(name)

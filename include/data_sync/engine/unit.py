@@ -133,32 +133,33 @@ class UnitReader:
         self._seen = SeenNames(knows_all=current.pages == 0)
         pages = self.client.pages(self.kind, part, asked_with)
         with Feed(pages, self.client.pages_ahead) as feed:
-            try:
-                while (arrived := self._next_page(feed, part)) is not None:
-                    page, asked = arrived
-                    if verify:
-                        self._verify_resumed(page)
-                    else:
-                        self._take(part, page, self._time_at(asked), asked_with)
-                    verify = False
-                    if page.cursor is None:
-                        break
-                    asked_with = dict(page.cursor)
-                    if self._batch.is_full:
-                        self._store_batch(part)
-                current.ended = True
-            finally:
-                # What came before any trouble is good.
-                self._store_batch(part)
+            while (arrived := self._next_page(feed, part)) is not None:
+                page, asked = arrived
+                if verify:
+                    self._verify_resumed(page)
+                else:
+                    self._take(part, page, self._time_at(asked), asked_with)
+                verify = False
+                if page.cursor is None:
+                    break
+                asked_with = dict(page.cursor)
+                if self._batch.is_full:
+                    self._store_batch(part)
+            current.ended = True
+            self._store_batch(part)
 
     def _next_page(self, feed: Feed, part: Slice) -> tuple[Page, float] | None:
-        """Wait for the next page; store what is there when it takes long."""
-        while self._batch.pages:
-            try:
-                return feed.take(self._batch.seconds_left)
-            except queue.Empty:
-                self._store_batch(part)
-        return feed.take()
+        """Wait for the next page; store what is there when it takes long, or does not come at all."""
+        try:
+            while self._batch.pages:
+                try:
+                    return feed.take(self._batch.seconds_left)
+                except queue.Empty:
+                    self._store_batch(part)
+            return feed.take()
+        except Exception:
+            self._store_batch(part)
+            raise
 
     def _time_at(self, instant: float) -> datetime:
         asked_at = self._clock.at(instant)
@@ -201,7 +202,7 @@ class UnitReader:
         is_sure = current.is_sure_of(page, self._order)
         items = told_apart(fresh)
         if current.has_moved(page, self._order) or not (is_sure or seen.keys().isdisjoint(items)):
-            self._chase()
+            self._chase(part)
         rows = number_doubles(fresh.records, seen if is_sure else {})
         doubles = [new.key for old, new in zip(fresh.records, rows, strict=True) if old is not new]
         # Where a fingerprint says that the list is at rest, a name that comes twice is two items.
@@ -275,10 +276,12 @@ class UnitReader:
         current.kept_at = batch.first_page
         current.names += len(batch.names)
 
-    def _chase(self) -> None:
+    def _chase(self, part: Slice) -> None:
         """Have a list that moved read from its start, or take it as it comes when that was tried enough."""
         current = self.state.current
         if current.passes < LONGEST_CHASE:
+            # The pages before are good.
+            self._store_batch(part)
             raise _ListMovedError(meanwhile=True)
         current.disturbed = current.incomplete = True
 
