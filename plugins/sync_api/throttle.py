@@ -20,14 +20,14 @@ PER_MINUTE, AT_ONCE = 600, 120
 class Throttle:
     """An even pace, of which ``at_once`` requests may be taken in advance."""
 
-    per_minute: int
+    per_minute: float
     at_once: int
 
     @classmethod
     def from_settings(cls) -> Throttle:
-        """Read ``[data_sync] api_calls_per_minute`` and ``api_calls_at_once``; both are at least 1."""
+        """Read ``[data_sync] api_calls_per_minute`` and ``api_calls_at_once``; both more than none."""
         return cls(
-            max(1, conf.getint("data_sync", "api_calls_per_minute", fallback=PER_MINUTE)),
+            max(0.001, conf.getfloat("data_sync", "api_calls_per_minute", fallback=PER_MINUTE)),
             max(1, conf.getint("data_sync", "api_calls_at_once", fallback=AT_ONCE)),
         )
 
@@ -45,12 +45,12 @@ class Throttle:
             raise Problem(
                 429,
                 "too-many",
-                f"You may make {self.per_minute} requests per minute here. Come back in {seconds} s.",
+                f"You may make {self.per_minute:g} requests per minute here. Come back in {seconds} s.",
                 headers={"Retry-After": str(seconds)},
             )
 
     def _wait(self, cursor: Cursor, user: str, cost: int) -> float:
         # A count that a crash of the server forgets does no harm.
         cursor.execute("SET LOCAL synchronous_commit = off")
-        allowance = Allowance(self.per_minute, 60.0, self.at_once)
+        allowance = Allowance(1, 60.0 / self.per_minute, self.at_once)
         return take_turn(cursor, f"api user {user}", "api", allowance, cost=cost)

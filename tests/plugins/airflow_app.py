@@ -125,20 +125,23 @@ def airflow_app(postgres: EmbeddedPostgres, folder: Path, name: str, **settings:
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name}")
     with pytest.MonkeyPatch.context() as patch:
-        for variable, value in _environment(postgres, folder, name).items():
+        for variable, value in environment_of(postgres, folder, name).items():
             patch.setenv(variable, value)
         for variable, value in settings.items():
             patch.setenv(variable, value)
         yield from _started(postgres.url(name))
 
 
-def _environment(postgres: EmbeddedPostgres, folder: Path, name: str) -> dict[str, str]:
+def environment_of(postgres: EmbeddedPostgres, folder: Path, name: str) -> dict[str, str]:
+    """Return the settings of an Airflow whose metadata database has this name."""
     return {
         "_AIRFLOW_PROCESS_CONTEXT": "server",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.url(name, "postgresql+psycopg2"),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": postgres.url(name, "postgresql+asyncpg"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PLUGINS),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        # The tables are made by the models.
+        "AIRFLOW__DATABASE__CHECK_MIGRATIONS": "False",
         "AIRFLOW__CORE__FERNET_KEY": "l6Yy0kEJYwWnUz4IyUQnJ0BQ3bYbCq9WZc6K3m0dJXo=",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{n}:{r}" for n, r in PEOPLE.items()),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "passwords.json"),
