@@ -100,6 +100,9 @@ class Plan:
         moment = chance.random() ** 2 * 1.5
         if luck < 0.4:
             return Fate(killed_after=moment)
+        if place[0] == "open":
+            # One that wakes up after its run has ended opens it again: it is not told from a cleared one.
+            return Fate()
         if luck < 0.5:
             return Fate(again_after=moment)
         if luck < 0.55:
