@@ -17,8 +17,8 @@ KEY_PATTERN = r"[a-z0-9][a-z0-9_-]{0,99}"
 EVERYONE: Literal["everyone"] = "everyone"
 _FULL_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-#: No calendar of a network begins before, and no clock reckons with days beyond.
-_YEARS = range(1990, 2200)
+#: Far from the ends of the calendar, where the day before or after does not exist.
+_YEARS = range(1900, 3000)
 _TARGET = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|[A-Za-z0-9_.-]+")
 
 
@@ -41,9 +41,10 @@ def _date(value: object) -> object:
         return _near(value)
     if isinstance(value, str) and _ISO_DATE.fullmatch(value):
         try:
-            return _near(date.fromisoformat(value))
+            day = date.fromisoformat(value)
         except ValueError as error:
             raise RefusedValueError(f"{shown(value)} does not exist ({error})", "write a real date") from None
+        return _near(day)
     raise RefusedValueError(f"{shown(value)} is not a date", "write year-month-day, such as 2026-03-31")
 
 
