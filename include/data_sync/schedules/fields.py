@@ -17,8 +17,8 @@ KEY_PATTERN = r"[a-z0-9][a-z0-9_-]{0,99}"
 EVERYONE: Literal["everyone"] = "everyone"
 _FULL_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-#: No calendar of a network begins before, and no clock reckons with days beyond.
-_YEARS = range(1990, 2200)
+#: Far from the ends of the calendar, where the day before or after does not exist.
+_YEARS = range(1900, 3000)
 _TARGET = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|[A-Za-z0-9_.-]+")
 
 

@@ -49,7 +49,7 @@ lines = st.one_of(
     st.text(min_size=1, max_size=40).filter(str.isprintable),
 )
 keys = st.one_of(st.from_regex(KEY_PATTERN, fullmatch=True), st.sampled_from(["null", "no", "123", "1e3"]))
-days = st.dates(min_value=date(1990, 1, 1), max_value=date(2199, 12, 31)).map(date.isoformat)
+days = st.dates(min_value=date(1900, 1, 1), max_value=date(2999, 12, 31)).map(date.isoformat)
 _clock_times = st.builds("{:02}:{:02}".format, st.integers(0, 23), st.integers(0, 59))
 _timings = st.one_of(
     st.fixed_dictionaries({"interval": st.sampled_from([*map(str, Interval)])}),
