@@ -103,7 +103,12 @@ class Site:
         """End everything."""
         for processor in self._processors:
             processor.terminate()
-            processor.wait(timeout=60)
+            try:
+                processor.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                # It ends when it has stored what it has parsed, which is long with thousands of DAGs.
+                processor.kill()
+                processor.wait()
         for group in self._groups:
             _end_group(group)
         self.postgres.stop()

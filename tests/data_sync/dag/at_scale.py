@@ -98,6 +98,7 @@ def run_of(site: Site, key: str) -> list[Any]:
 
 _LIVE = """
 import sys
+from data_sync import accounts
 from data_sync.dag import live
 from data_sync.database import Database
 from data_sync.schedules.model import Schedule
@@ -108,6 +109,8 @@ if not at:
     raise SystemExit
 words = {"key": key, "networks": ["admitad"], "cron": f"{at} * * *", "date_range": "yesterday"}
 schedule, db = Schedule.from_dict(words), Database()
+with db.transaction() as cursor:
+    accounts.grant(cursor, "admitad_default", accounts.EVERYONE)
 if revision:
     live.change(db, schedule, revision=revision, trusted=True)
 else:
