@@ -11,6 +11,7 @@ _NO_NUMBER = "/logs/the-first"
 
 LOGS = (
     RouteCase("GET", "/logs", also={422: ask("anna", "GET", "/logs?cursor=made-up")}),
+    RouteCase("GET", "/logs/export", also={422: ask("anna", "GET", "/logs/export?format=pdf")}),
     RouteCase(
         "GET",
         "/logs/{log}",

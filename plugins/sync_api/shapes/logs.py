@@ -78,6 +78,12 @@ class LogQuery(LogFilters):
     )
 
 
+class ExportQuery(LogFilters):
+    """Which logs, and as what."""
+
+    format: Literal["csv", "xlsx"] = Field(default="csv", description="The kind of file.")
+
+
 class LogItem(Answer):
     """A log: one account in one run."""
 
