@@ -1,4 +1,4 @@
-"""The routes below ``/sync/logs``."""
+"""The routes below ``/sync/logs``, and what the logs add up to."""
 
 from __future__ import annotations
 
@@ -32,4 +32,5 @@ LOGS = (
             422: ask("anna", "POST", f"{_NO_NUMBER}/retry"),
         },
     ),
+    RouteCase("GET", "/coverage", also={422: ask("anna", "GET", "/coverage?from=2020-01-01")}),
 )
