@@ -10,7 +10,7 @@ import pytest
 from data_sync.catalogue import editing
 from data_sync.database import Database
 from data_sync.looking import logs as looking
-from data_sync.looking.log_filters import LogFilter
+from data_sync.looking.log_filters import Conditions, LogFilter
 from data_sync.looking.viewer import Viewer
 from data_sync.schedules.model import Schedule
 from tests.plugins.airflow_app import App
@@ -104,23 +104,39 @@ def test_pages_follow_each_other_though_logs_are_made_meanwhile(
     assert answer["is_estimate"] == (cheap == 0)
 
 
-def test_rare_logs_among_many_do_not_make_a_page_read_them_all(stocked: App, db: Database) -> None:
-    """A page looks at one stretch of an index, in its order, and sorts nothing."""
+def test_a_page_of_many_is_read_from_one_index_in_its_order(stocked: App, db: Database) -> None:
+    """With whatever filters, and whoever looks."""
+    wanted = LogFilter(
+        network="admitad", account="admitad_default", status="failed", schedule="nightly", trigger="retry",
+        sync_type="purchases", since=FIRST, before=FIRST,
+    )  # fmt: skip
     with db.transaction() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
-        found = looking.conditions(
-            cursor, Viewer("anna"), LogFilter(status="failed", trigger="retry", text="x")
-        )
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        found = looking.conditions(cursor, Viewer("anna"), wanted)
         cursor.execute(
             "EXPLAIN SELECT * FROM (SELECT l.id, l.created_at, "
-            f"({found.others}) AS fits FROM data_sync.sync_logs l WHERE {found.driving} "
-            "ORDER BY l.created_at DESC, l.id DESC LIMIT 20000) l WHERE l.fits "
+            f"({found.others}) AS fits FROM data_sync.sync_logs l WHERE {found.time} "
+            "ORDER BY l.created_at DESC, l.id DESC LIMIT 100000) l WHERE l.fits "
             "ORDER BY l.created_at DESC, l.id DESC LIMIT 51",
             found.values,
         )
         plan = "\n".join(str(row["QUERY PLAN"]) for row in cursor)
-    assert "sync_logs_status_time" in plan
+    assert "Index Only Scan using sync_logs_time" in plan
     assert "Sort" not in plan
+
+
+def test_what_takes_longer_than_expected_is_walked(
+    stocked: App, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Conditions("true", "length(pg_sleep(0.02)::text) = 0", {})
+    monkeypatch.setattr(looking, "conditions", lambda *_: slow)
+    monkeypatch.setattr(looking, "_QUICK", "10ms")
+    with db.transaction() as cursor:
+        before = cursor.execute("SHOW statement_timeout").fetchone()
+        page = looking.list_page(cursor, Viewer("ada", is_admin=True), LogFilter(), after=None, limit=9)
+        assert cursor.execute("SHOW statement_timeout").fetchone() == before
+    assert ([row["id"] for row in page.rows], page.is_estimate) == ([QUICK, COMPLETE, FAILED], True)
 
 
 def test_one_log_says_what_happened_and_what_to_do(stocked: App, db: Database) -> None:

@@ -39,18 +39,18 @@ class LogFilter:
 class Conditions:
     """A filter in SQL.
 
-    :param driving: what an index in the order of time answers: one column's value, and the time itself.
-    :param others: what is looked at in each row.
+    :param time: between which moments.
+    :param others: what is looked at in each row; without a text, all of it is in the index by time.
     """
 
-    driving: str
+    time: str
     others: str
     values: dict[str, Any]
 
     @property
     def all(self) -> str:
         """All of them together."""
-        return f"{self.driving} AND {self.others}"
+        return f"{self.time} AND {self.others}"
 
 
 # The signs that the column's own words are cut at; what is left of the last word finds what begins with it.
@@ -61,34 +61,29 @@ l.words @@ (NULLIF(plainto_tsquery('simple', translate(%(text)s, '-_.,:;/@''"()'
 
 _EQUAL = ("schedule", "account", "network", "status", "sync_type", "trigger")
 _COLUMNS = {"schedule": "schedule_key", "trigger": "kind"}
-#: Whose index walks the list where several are asked for: the first of these.
-_DRIVERS = ("schedule", "account", "status", "network")
 
 
 def conditions(cursor: Cursor, viewer: Viewer, wanted: LogFilter) -> Conditions:
     """Return the conditions on the logs that are asked for and that this person sees."""
     asked = [name for name in _EQUAL if getattr(wanted, name) is not None]
     values = {name: getattr(wanted, name) for name in asked}
-    equal = {name: f"l.{_COLUMNS.get(name, name)} = %({name})s" for name in asked}
+    others = [f"l.{_COLUMNS.get(name, name)} = %({name})s" for name in asked]
     if wanted.without_schedule:
-        driver = "l.schedule_key IS NULL"
-    else:
-        driver = next((equal.pop(name) for name in _DRIVERS if name in equal), "true")
-    driving = [driver]
+        others.append("l.schedule_key IS NULL")
+    time = []
     if wanted.since is not None:
-        driving.append("l.created_at >= %(since)s")
+        time.append("l.created_at >= %(since)s")
         values["since"] = wanted.since
     if wanted.before is not None:
-        driving.append("l.created_at < %(before)s")
+        time.append("l.created_at < %(before)s")
         values["before"] = wanted.before
-    others = list(equal.values())
     if wanted.text is not None:
         others.append(_TEXT)
         values["text"] = wanted.text
     if not viewer.is_admin:
         others.append(_SEEN)
         values |= {"viewer": viewer.name, **_seen_schedules(cursor, viewer)}
-    return Conditions(" AND ".join(driving), " AND ".join(others) or "true", values)
+    return Conditions(" AND ".join(time) or "true", " AND ".join(others) or "true", values)
 
 
 # Of a key that was deleted and made again by somebody else, the logs from before are not theirs.

@@ -1,8 +1,8 @@
 """The list of logs: newest first, at the same cost with thousands of logs and with millions.
 
-Where few logs match, they are all found, counted and sorted. Where many do, the list is walked in the order
-of an index, a stretch of it per page: a page may then hold fewer entries than asked for, even none, while
-the list goes on.
+Where few logs match, they are all found, counted and sorted. Where many do, the list is walked in its order,
+a stretch of it per page: a page may then hold fewer entries than asked for, even none, while the list goes
+on.
 """
 
 from __future__ import annotations
@@ -12,14 +12,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import psycopg
+
 from data_sync.database import Cursor, one
 from data_sync.looking.log_filters import Conditions, LogFilter, conditions
 from data_sync.looking.viewer import Viewer
 
-#: Up to this many of the planner's units of cost, all that matches is found: some ten milliseconds.
-_CHEAP = 10_000
-#: How many entries of an index one page looks at, at most.
-STRETCH = 20_000
+#: Up to this many of the planner's units of cost, all that matches is found: tens of milliseconds.
+_CHEAP = 25_000
+#: And when it takes longer than this after all, the list is walked.
+_QUICK = "200ms"
+#: How many logs one page looks at, at most: where an index alone can judge them, and where words are read.
+STRETCH, STRETCH_OF_TEXT = 50_000, 20_000
 
 
 @dataclass(frozen=True)
@@ -80,18 +84,27 @@ def list_page(
     """
     found = conditions(cursor, viewer, wanted)
     rows, cost = _estimate(cursor, found)
-    if cost > _CHEAP:
-        return _walk(cursor, found, after, limit, total=rows)
-    total = one(
-        cursor.execute(
-            f"SELECT count(*) AS total FROM data_sync.sync_logs l WHERE {found.all}",  # noqa: S608
-            found.values,
-        ).fetchone()
-    )["total"]
-    ids = f"SELECT l.id, l.created_at FROM data_sync.sync_logs l WHERE {found.all}"  # noqa: S608
-    page = _rows(cursor, ids, found, after, limit)
-    more = page[limit:]
-    return LogPage(page[:limit], total, False, _mark(page[limit - 1]) if more else None)
+    page = _whole(cursor, found, after, limit) if cost <= _CHEAP else None
+    return page or _walk(cursor, found, after, limit, total=rows)
+
+
+def _whole(cursor: Cursor, found: Conditions, after: Mark | None, limit: int) -> LogPage | None:
+    """Find all that matches; ``None`` when that takes longer than the planner had expected."""
+    try:
+        with cursor.connection.transaction():
+            row = one(cursor.execute("SELECT current_setting('statement_timeout') AS before").fetchone())
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [_QUICK])
+            cursor.execute(
+                f"SELECT count(*) AS total FROM data_sync.sync_logs l WHERE {found.all}",  # noqa: S608
+                found.values,
+            )
+            total = one(cursor.fetchone())["total"]
+            ids = f"SELECT l.id, l.created_at FROM data_sync.sync_logs l WHERE {found.all}"  # noqa: S608
+            page = _rows(cursor, ids, found, after, limit)
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [row["before"]])
+    except psycopg.errors.QueryCanceled:
+        return None
+    return LogPage(page[:limit], total, False, _mark(page[limit - 1]) if page[limit:] else None)
 
 
 def walk_page(cursor: Cursor, viewer: Viewer, wanted: LogFilter, after: Mark | None, limit: int) -> LogPage:
@@ -112,7 +125,7 @@ def count_up_to(cursor: Cursor, viewer: Viewer, wanted: LogFilter, most: int) ->
 
 def _walk(cursor: Cursor, found: Conditions, after: Mark | None, limit: int, *, total: int) -> LogPage:
     begin = f"AND {_AFTER}" if after else ""
-    stretch = f"FROM data_sync.sync_logs l WHERE {found.driving} {begin} {_NEWEST_FIRST}"
+    stretch = f"FROM data_sync.sync_logs l WHERE {found.time} {begin} {_NEWEST_FIRST}"
     ids = (
         f"SELECT l.id, l.created_at FROM (SELECT l.id, l.created_at, ({found.others}) AS fits {stretch} "  # noqa: S608
         "LIMIT %(stretch)s) l WHERE l.fits"
@@ -122,7 +135,7 @@ def _walk(cursor: Cursor, found: Conditions, after: Mark | None, limit: int, *, 
         return LogPage(page[:limit], total, True, _mark(page[limit - 1]))
     last = cursor.execute(
         f"SELECT l.id, l.created_at {stretch} OFFSET %(last)s LIMIT 1",
-        {**found.values, **_marked(after), "last": STRETCH - 1},
+        {**found.values, **_marked(after), "last": _stretch(found) - 1},
     ).fetchone()
     return LogPage(page, total, True, _mark(last) if last else None)
 
@@ -136,7 +149,7 @@ def _rows(
         f"WITH page AS MATERIALIZED (SELECT l.id FROM ({ids}) l {begin} {_NEWEST_FIRST} "  # noqa: S608
         f"LIMIT %(limit)s) SELECT {FIELDS} FROM page JOIN data_sync.sync_logs l ON l.id = page.id "
         f"{FIGURES} {_NEWEST_FIRST}",
-        {**found.values, **_marked(after), "limit": limit + 1, "stretch": STRETCH},
+        {**found.values, **_marked(after), "limit": limit + 1, "stretch": _stretch(found)},
     ).fetchall()
 
 
@@ -148,6 +161,10 @@ def _estimate(cursor: Cursor, found: Conditions) -> tuple[int, float]:
     )
     plan = one(cursor.fetchone())["QUERY PLAN"][0]["Plan"]
     return int(plan["Plan Rows"]), float(plan["Total Cost"])
+
+
+def _stretch(found: Conditions) -> int:
+    return STRETCH_OF_TEXT if "text" in found.values else STRETCH
 
 
 def _mark(row: dict[str, Any]) -> Mark:
