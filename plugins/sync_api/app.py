@@ -33,6 +33,7 @@ from sync_api import (
     problems,
     schedules,
     self_description,
+    stats,
 )
 from sync_api.breaker import OurDatabase
 from sync_api.limits import BodyLimit
@@ -49,6 +50,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     logs_export.router,
     logs.router,
     coverage.router,
+    stats.router,
     networks.router,
     self_description.router,
 )

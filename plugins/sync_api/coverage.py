@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Query
@@ -10,7 +9,7 @@ from fastapi import Query
 from data_sync.database import now
 from data_sync.looking.coverage import coverage
 from sync_api.access import Reader
-from sync_api.problems import Problem
+from sync_api.days import chosen_days
 from sync_api.room import Tables, problems, room, viewer_of
 from sync_api.shapes.coverage import (
     MOST_DAYS,
@@ -19,23 +18,16 @@ from sync_api.shapes.coverage import (
     CoverageDay,
     CoverageQuery,
 )
-from sync_api.shapes.problem import FieldError
 
 router = room("", "Coverage")
-
-_DAYS = 31
 
 
 @router.get("/coverage", responses=problems(422))
 def get_coverage(caller: Reader, db: Tables, query: Annotated[CoverageQuery, Query()]) -> Coverage:
     """Say for every account that you may use how much of each day's purchases is here."""
     with db.transaction() as cursor:
-        last = query.day_to or now(cursor).date()
-        first = query.day_from or last - timedelta(days=_DAYS - 1)
-        if last < first:
-            raise _wrong("from", "it lies after the last day", "swap the two")
-        if (last - first).days >= MOST_DAYS:
-            raise _wrong("from", f"these are more than {MOST_DAYS} days", "ask for fewer at a time")
+        today = now(cursor).date()
+        first, last = chosen_days(query.day_from, query.day_to, today=today, usual=31, most=MOST_DAYS)
         found = coverage(cursor, viewer_of(caller), first, last, network=query.network)
     items = [
         CoverageAccount(
@@ -47,8 +39,3 @@ def get_coverage(caller: Reader, db: Tables, query: Annotated[CoverageQuery, Que
         for account in found
     ]
     return Coverage(items=items, total_entries=len(items), first_day=first, last_day=last)
-
-
-def _wrong(field: str, message: str, fix: str) -> Problem:
-    errors = [FieldError(field=field, message=message, fix=fix)]
-    return Problem(422, "invalid", f"{field}: {message}; {fix}.", errors=errors)

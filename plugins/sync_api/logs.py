@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -18,6 +17,7 @@ from data_sync.schedules.accounts import AccountRef
 from sync_api.access import Caller, Reader, Runner
 from sync_api.breaker import in_thread
 from sync_api.cursors import cursor_of, mark_of
+from sync_api.days import midnight
 from sync_api.idempotency import OnceOnly
 from sync_api.problems import Problem
 from sync_api.room import Tables, problems, room, viewer_of
@@ -119,15 +119,10 @@ def filter_of(query: LogFilters) -> LogFilter:
         without_schedule=is_manual,
         sync_type=query.sync_type.value if query.sync_type else None,
         trigger=query.trigger.value if query.trigger else None,
-        since=_midnight(query.day_from, zone) if query.day_from else None,
-        before=_midnight(query.day_to, zone, days=1) if query.day_to else None,
+        since=midnight(query.day_from, zone) if query.day_from else None,
+        before=midnight(query.day_to, zone, later=1) if query.day_to else None,
         text=query.text,
     )
-
-
-def _midnight(day: date, zone: ZoneInfo, *, days: int = 0) -> datetime:
-    """Return when a day begins, or one that comes so many days later."""
-    return datetime.combine(day + timedelta(days=days), time.min, zone).astimezone(UTC)
 
 
 def _found(row: dict[str, Any] | None, log: int) -> dict[str, Any]:

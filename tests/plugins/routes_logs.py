@@ -32,5 +32,6 @@ LOGS = (
             422: ask("anna", "POST", f"{_NO_NUMBER}/retry"),
         },
     ),
+    RouteCase("GET", "/stats", also={422: ask("anna", "GET", "/stats?from=2020-01-01")}),
     RouteCase("GET", "/coverage", also={422: ask("anna", "GET", "/coverage?from=2020-01-01")}),
 )

@@ -25,7 +25,11 @@ Status = Literal[
 ]  # fmt: skip
 
 
-def _known_zone(name: str) -> str:
+def known_zone(name: str) -> str:
+    """Return the name of a time zone that there is.
+
+    :raises ValueError: for any other.
+    """
     if name not in available_timezones():
         raise ValueError("there is no such time zone; write one such as Europe/Berlin")
     return name
@@ -55,7 +59,7 @@ class LogFilters(Body):
     day_to: IsoDate | None = Field(
         default=None, alias="to", description="Only of this day and earlier.", examples=["2026-03-31"]
     )
-    timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
+    timezone: Annotated[str, AfterValidator(known_zone)] = Field(
         default="UTC", max_length=60, description="Whose days these are."
     )
     text: str | None = Field(
