@@ -23,7 +23,18 @@ from fastapi import APIRouter, FastAPI
 from starlette.exceptions import HTTPException
 
 from data_sync import __version__
-from sync_api import changing, manual, networks, problems, schedules, self_description
+from sync_api import (
+    changing,
+    coverage,
+    logs,
+    logs_export,
+    manual,
+    networks,
+    problems,
+    schedules,
+    self_description,
+    stats,
+)
 from sync_api.breaker import OurDatabase
 from sync_api.limits import BodyLimit
 from sync_api.openapi import describe
@@ -35,6 +46,11 @@ ROUTERS: tuple[APIRouter, ...] = (
     schedules.router,
     changing.router,
     manual.router,
+    # Before the logs by their number.
+    logs_export.router,
+    logs.router,
+    coverage.router,
+    stats.router,
     networks.router,
     self_description.router,
 )

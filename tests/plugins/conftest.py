@@ -13,6 +13,7 @@ from data_sync.database import Database
 from data_sync.local.postgres import EmbeddedPostgres
 from data_sync.schedules.model import Schedule
 from tests.plugins.airflow_app import App, airflow_app
+from tests.plugins.log_stock import stock_logs
 from tests.plugins.routes import DEFINITION, IN_GIT, UNBUILT
 
 
@@ -53,6 +54,7 @@ def stocked(app: App, db: Database) -> Iterator[App]:
             "VALUES (%s, 'yaml', %s, %s, %s)",
             [kept.key, kept.name, json.dumps(kept.to_dict()), kept.definition_hash],
         )
+        stock_logs(cursor, mine)
     app.build(mine, kept)
     yield app
     app.forget_runs()

@@ -8,10 +8,11 @@ import pytest
 
 from tests.plugins.airflow_app import App
 from tests.plugins.routes import RouteCase
+from tests.plugins.routes_logs import LOGS
 from tests.plugins.routes_others import OTHERS
 from tests.plugins.routes_schedules import SCHEDULES
 
-ROUTES = (*SCHEDULES, *OTHERS)
+ROUTES = (*SCHEDULES, *LOGS, *OTHERS)
 
 #: Statuses that are reached in tests of their own: any route may answer them.
 ELSEWHERE = {429, 500, 503}

@@ -1,0 +1,110 @@
+"""Which logs are asked for, and which of them a person sees (law 19), as conditions on a row ``l``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from data_sync.database import Cursor
+from data_sync.looking.viewer import SEES_SCHEDULE, Viewer
+
+
+@dataclass(frozen=True)
+class LogFilter:
+    """What is asked for, all of it together; what is ``None`` does not matter.
+
+    :param schedule: a schedule's key.
+    :param without_schedule: only logs of quick syncs and checks, which belong to no schedule.
+    :param trigger: how the run came about, one of :class:`data_sync.runs.request.RunKind`.
+    :param since: not before this moment (aware).
+    :param before: before this moment (aware).
+    :param text: words, all of which the log has; the last one may be the beginning of one.
+    """
+
+    network: str | None = None
+    account: str | None = None
+    status: str | None = None
+    schedule: str | None = None
+    without_schedule: bool = False
+    sync_type: str | None = None
+    trigger: str | None = None
+    since: datetime | None = None
+    before: datetime | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """A filter in SQL.
+
+    :param time: between which moments.
+    :param others: what is looked at in each row; without a text, all of it is in the index by time.
+    """
+
+    time: str
+    others: str
+    values: dict[str, Any]
+
+    @property
+    def all(self) -> str:
+        """All of them together."""
+        return f"{self.time} AND {self.others}"
+
+
+# The signs that the column's own words are cut at; what is left of the last word finds what begins with it.
+_TEXT = """
+l.words @@ (NULLIF(plainto_tsquery('simple', translate(%(text)s, '-_.,:;/@''"()', '            '))::text, '')
+            || ':*')::tsquery
+"""
+
+_EQUAL = ("schedule", "account", "network", "status", "sync_type", "trigger")
+_COLUMNS = {"schedule": "schedule_key", "trigger": "kind"}
+
+
+def conditions(cursor: Cursor, viewer: Viewer, wanted: LogFilter) -> Conditions:
+    """Return the conditions on the logs that are asked for and that this person sees."""
+    asked = [name for name in _EQUAL if getattr(wanted, name) is not None]
+    values = {name: getattr(wanted, name) for name in asked}
+    others = [f"l.{_COLUMNS.get(name, name)} = %({name})s" for name in asked]
+    if wanted.without_schedule:
+        others.append("l.schedule_key IS NULL")
+    time = []
+    if wanted.since is not None:
+        time.append("l.created_at >= %(since)s")
+        values["since"] = wanted.since
+    if wanted.before is not None:
+        time.append("l.created_at < %(before)s")
+        values["before"] = wanted.before
+    if wanted.text is not None:
+        others.append(_TEXT)
+        values["text"] = wanted.text
+    if not viewer.is_admin:
+        others.append(_SEEN)
+        values |= {"viewer": viewer.name, **_seen_schedules(cursor, viewer)}
+    return Conditions(" AND ".join(time) or "true", " AND ".join(others) or "true", values)
+
+
+# Of a key that was deleted and made again by somebody else, the logs from before are not theirs.
+_SEEN = """
+(l.requested_by = %(viewer)s
+ OR (l.schedule_key = ANY(%(keys)s)
+     AND l.created_at >= COALESCE((%(made)s::jsonb ->> l.schedule_key)::timestamptz, '-infinity')))
+"""
+
+
+def _seen_schedules(cursor: Cursor, viewer: Viewer) -> dict[str, Any]:
+    """Return the keys of the schedules that a person sees or has deleted, and since when they are theirs."""
+    cursor.execute(
+        f"""
+        SELECT s.key, s.source, s.created_at FROM (
+            SELECT DISTINCT ON (key) * FROM data_sync.sync_schedules
+            ORDER BY key, deleted_at IS NULL DESC, source = 'yaml' DESC, deleted_at DESC
+        ) s WHERE {SEES_SCHEDULE}
+        """,  # noqa: S608
+        viewer.values,
+    )
+    found = cursor.fetchall()
+    made = {row["key"]: row["created_at"].isoformat() for row in found if row["source"] == "postgres"}
+    return {"keys": [row["key"] for row in found], "made": json.dumps(made)}

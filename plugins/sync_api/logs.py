@@ -1,0 +1,166 @@
+"""Logs: the list, one of them with all about it, and reading again what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from fastapi import Query, Request
+
+from data_sync.dag.names import QUICK_SYNC, SYNC
+from data_sync.looking import log as one_log
+from data_sync.looking import logs as looking
+from data_sync.looking.log_filters import LogFilter
+from data_sync.schedules.accounts import AccountRef
+from sync_api.access import Caller, Reader, Runner
+from sync_api.breaker import in_thread
+from sync_api.cursors import cursor_of, mark_of
+from sync_api.days import midnight
+from sync_api.idempotency import OnceOnly
+from sync_api.problems import Problem
+from sync_api.room import Tables, problems, room, viewer_of
+from sync_api.shapes.logs import (
+    AirflowRun,
+    LogCollection,
+    LogCounts,
+    LogDetail,
+    LogError,
+    LogEvent,
+    LogFilters,
+    LogId,
+    LogItem,
+    LogNeighbour,
+    LogQuery,
+    LogStep,
+    RejectedRow,
+)
+from sync_api.shapes.schedules import StartedRun
+from sync_api.starting import start
+
+router = room("/logs", "Logs")
+
+#: The word for logs of no schedule, where a schedule's key may stand.
+MANUAL = "manual"
+
+
+@router.get("", responses=problems(422))
+def list_logs(caller: Reader, db: Tables, query: Annotated[LogQuery, Query()]) -> LogCollection:
+    """List the logs of your schedules and of what you started, newest first; admins see all.
+
+    Ask for the part that follows with ``cursor``; logs that are made meanwhile move nothing.
+    """
+    after = mark_of(query.cursor)
+    with db.transaction() as cursor:
+        page = looking.list_page(cursor, viewer_of(caller), filter_of(query), after=after, limit=query.limit)
+    return LogCollection(
+        items=[LogItem.model_validate(row) for row in page.rows],
+        total_entries=page.total,
+        is_estimate=page.is_estimate,
+        next=cursor_of(page.next),
+    )
+
+
+@router.get("/{log}", responses=problems(404))
+def get_log(request: Request, caller: Reader, db: Tables, log: LogId) -> LogDetail:
+    """Show what a log has done, when, what went wrong, and what to do about it."""
+    viewer = viewer_of(caller)
+    with db.transaction() as cursor:
+        row = _found(one_log.find(cursor, viewer, log), log)
+        steps = one_log.steps(cursor, log)
+        rejected = one_log.rejected(cursor, log)
+        around = one_log.around(cursor, viewer, row)
+        refusal = one_log.why_not_retried(cursor, log)
+    # Below Airflow's own base path, whatever that is here.
+    run_url = (
+        f"{request.scope.get('root_path', '').removesuffix('/sync')}"
+        f"/dags/{quote(row['dag_id'], safe='')}/runs/{quote(row['run_id'], safe='')}"
+    )
+    task = f"{run_url}/tasks/{AccountRef.from_conn_id(row['account']).group_id}.{SYNC}/mapped"
+    has_failed = row["status"] in ("failed", "cancelled") and row["reason"]
+    return LogDetail(
+        **{**row, "warnings": list(row["warnings"])},
+        can_be_retried=refusal is None,
+        retry_refusal=refusal,
+        error=LogError(verdict=row["verdict"], message=row["reason"]) if has_failed else None,
+        counts=_counts(steps),
+        steps=[LogStep(**step, airflow_url=f"{task}/{step['unit_index']}") for step in steps],
+        timeline=_timeline(row, steps),
+        rejected=[RejectedRow(**entry) for entry in rejected],
+        airflow=AirflowRun(dag_id=row["dag_id"], run_id=row["run_id"], url=run_url),
+        around=[LogNeighbour(**entry) for entry in around],
+    )
+
+
+@router.post("/{log}/retry", status_code=202, responses=problems(404, 409))
+async def retry_log(request: Request, caller: Runner, db: Tables, log: LogId, once: OnceOnly) -> StartedRun:
+    """Read again what failed of a log, with the definition and the days that it had.
+
+    What a network refused, such as wrong credentials, fails again until it is mended.
+    """
+    refusal = await in_thread(_why_not_retried, caller, db, log)
+    # An earlier try of this request may have started the run, and that is the one then.
+    if refusal is not None and not once.is_again:
+        raise Problem(409, "not-retryable", refusal)
+    run = await start(request, caller, QUICK_SYNC, {"log": log}, word=once.word)
+    return StartedRun(dag_id=run.dag_id, run_id=run.run_id, note=None)
+
+
+def filter_of(query: LogFilters) -> LogFilter:
+    """Return what a query asks for."""
+    zone = ZoneInfo(query.timezone)
+    is_manual = query.schedule == MANUAL
+    return LogFilter(
+        network=query.network,
+        account=query.account,
+        status=query.status,
+        schedule=None if is_manual else query.schedule,
+        without_schedule=is_manual,
+        sync_type=query.sync_type.value if query.sync_type else None,
+        trigger=query.trigger.value if query.trigger else None,
+        since=midnight(query.day_from, zone) if query.day_from else None,
+        before=midnight(query.day_to, zone, later=1) if query.day_to else None,
+        text=query.text,
+    )
+
+
+def _found(row: dict[str, Any] | None, log: int) -> dict[str, Any]:
+    if row is None:
+        raise Problem(404, "log-missing", f"There is no log {log}. GET /sync/logs lists yours.")
+    return row
+
+
+def _why_not_retried(caller: Caller, db: Tables, log: int) -> str | None:
+    with db.transaction() as cursor:
+        _found(one_log.find(cursor, viewer_of(caller), log), log)
+        return one_log.why_not_retried(cursor, log)
+
+
+_COUNTED = ("read", "inserted", "updated", "unchanged", "outdated", "rejected", "vanished")
+
+
+def _counts(steps: Sequence[Mapping[str, Any]]) -> list[LogCounts]:
+    kinds = dict.fromkeys(step["kind"] for step in steps)
+    return [
+        LogCounts(kind=kind, **{word: sum(s[f"rows_{word}"] for s in steps if s["kind"] == kind)
+                                for word in _COUNTED})
+        for kind in kinds
+    ]  # fmt: skip
+
+
+def _timeline(row: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> list[LogEvent]:
+    """Return its moments in their order; of equal ones, in which they must have happened."""
+    moments: list[tuple[Any, str, str | None, str | None]] = [
+        (row["opened_at"], "opened", None, None),
+        (row["started_at"], "started", None, None),
+        *((step["started_at"], "unit started", step["label"], None) for step in steps),
+        *((step["finished_at"], "unit ended", step["label"], step["status"]) for step in steps),
+        (row["finished_at"], "ended", None, row["status"]),
+        (row["closed_at"], "run closed", None, None),
+    ]
+    known = sorted((moment for moment in moments if moment[0] is not None), key=lambda moment: moment[0])
+    return [
+        LogEvent.model_validate({"at": at, "event": event, "unit": unit, "status": status})
+        for at, event, unit, status in known
+    ]

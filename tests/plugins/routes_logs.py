@@ -1,0 +1,37 @@
+"""The routes below ``/sync/logs``, and what the logs add up to."""
+
+from __future__ import annotations
+
+from tests.plugins.log_stock import COMPLETE, FAILED
+from tests.plugins.routes import RouteCase, ask
+
+_ONE = f"/logs/{FAILED}"
+_MISSING = "/logs/999999"
+_NO_NUMBER = "/logs/the-first"
+
+LOGS = (
+    RouteCase("GET", "/logs", also={422: ask("anna", "GET", "/logs?cursor=made-up")}),
+    RouteCase("GET", "/logs/export", also={422: ask("anna", "GET", "/logs/export?format=pdf")}),
+    RouteCase(
+        "GET",
+        "/logs/{log}",
+        url=_ONE,
+        owned=True,
+        also={404: ask("anna", "GET", _MISSING), 422: ask("anna", "GET", _NO_NUMBER)},
+    ),
+    RouteCase(
+        "POST",
+        "/logs/{log}/retry",
+        may_not="vera",
+        url=f"{_ONE}/retry",
+        expected=202,
+        owned=True,
+        also={
+            404: ask("anna", "POST", f"{_MISSING}/retry"),
+            409: ask("anna", "POST", f"/logs/{COMPLETE}/retry"),
+            422: ask("anna", "POST", f"{_NO_NUMBER}/retry"),
+        },
+    ),
+    RouteCase("GET", "/stats", also={422: ask("anna", "GET", "/stats?from=2020-01-01")}),
+    RouteCase("GET", "/coverage", also={422: ask("anna", "GET", "/coverage?from=2020-01-01")}),
+)
