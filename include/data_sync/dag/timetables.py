@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 #: How old a tick may be to be the first one of a schedule that never ran. Airflow (3.3.2,
 #: ``CronTriggerTimetable._calc_first_run``) takes ``False`` for a tenth of the time between two ticks. No
 #: time at all would lose the first run whenever a parse falls between its tick and the moment in which the
-#: scheduler makes it: each parse works out anew what comes next.
-FIRST_TICK_GRACE = timedelta(minutes=1)
+#: scheduler makes it: each parse works out anew what comes next. Less than a minute holds one tick at most.
+FIRST_TICK_GRACE = timedelta(seconds=59)
 
 
 @cache

@@ -139,6 +139,9 @@ def _check_fields(text: str, fields: list[str]) -> None:
                 raise RefusedValueError(
                     f"the step in {part} is longer than its field", f"write a step below {size}, or no step"
                 )
+        if empty := re.search(r"(?<!\d)(\d+)-\1(?!\d)", part):
+            # croniter, and so Airflow, would run it at every value (tried with croniter 7.0).
+            raise RefusedValueError(f"{empty[0]} is a range of one", f"write {empty[1]}")
 
 
 def check_clock_time(value: object) -> str:
