@@ -25,6 +25,8 @@ class FaultKind(StrEnum):
     """Keep the caller waiting for ``seconds``, then answer."""
     SLOW = "slow"
     """Like ``hold``, meant for a delay of every page: ``seconds`` may be a fraction."""
+    IN_TURN = "in_turn"
+    """Like ``slow``, and pages of one list that are asked for at once are answered one after another."""
     DROP = "drop"
     """Close the connection in the middle of the body."""
     TRUNCATED = "truncated"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -13,7 +15,9 @@ from sandbox_networks.faults import Fault, FaultBook, FaultKind
 from sandbox_networks.network import Network
 from sandbox_networks.world import SandboxClock
 
-_WAITING = (FaultKind.HOLD, FaultKind.SLOW)
+_WAITING = (FaultKind.HOLD, FaultKind.SLOW, FaultKind.IN_TURN)
+#: What tells the pages of a list apart in what a call asks for.
+_PLACES = frozenset({"offset", "page"})
 _BREAKING = (FaultKind.DROP, FaultKind.TRUNCATED)
 _LOOK_AGAIN = 0.02
 
@@ -33,6 +37,7 @@ class Gate:
         self._app = app
         self._faults = faults
         self._enforce = enforce
+        self._turns: defaultdict[object, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._answers: dict[FaultKind, Callable[[Fault], Response]] = {
             FaultKind.RATE_LIMITED: lambda fault: network.rate_limited(),
             FaultKind.TOO_MANY_REQUESTS: lambda fault: PlainTextResponse("Too Many Requests", 429),
@@ -64,8 +69,10 @@ class Gate:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, path: str, body: bytes) -> None:
         fault = self._faults.take(self._network.slug, path)
-        if fault and fault.kind in _WAITING and not await _wait(receive, fault.seconds):
-            return
+        if fault and fault.kind in _WAITING:
+            async with self._turn(fault, scope):
+                if not await _wait(receive, fault.seconds):
+                    return
         if fault and (answer := self._answer(fault)):
             await answer(scope, receive, send)
             return
@@ -74,6 +81,17 @@ class Gate:
         await self._app(scope, _replay(body), self._sender(send, fault) if fault else send)
         if fault and fault.kind is FaultKind.MOVE:
             self._clock.advance(int(fault.seconds))
+
+    @asynccontextmanager
+    async def _turn(self, fault: Fault, scope: Scope) -> AsyncIterator[None]:
+        """Let the other pages of the same list go first, where a fault wants that."""
+        if fault.kind is not FaultKind.IN_TURN:
+            yield
+            return
+        request = Request(scope)
+        asked = (pair for pair in request.query_params.multi_items() if pair[0] not in _PLACES)
+        async with self._turns[request.headers.get("authorization"), scope["path"], *asked]:
+            yield
 
     def _sender(self, send: Send, fault: Fault) -> Send:
         if fault.kind is FaultKind.LATE:

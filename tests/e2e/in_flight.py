@@ -183,8 +183,8 @@ def _name_of(task: dict[str, Any]) -> str:
 
 
 def slow_pages(site: AirflowSite, seconds: float) -> None:
-    """Let each page of purchases take so long, until :func:`calm`."""
-    fault = {"network": "admitad", "kind": "slow", "path": PURCHASES, "seconds": seconds, "count": None}
+    """Let each page of purchases take so long, one after the other, until :func:`calm`."""
+    fault = {"network": "admitad", "kind": "in_turn", "path": PURCHASES, "seconds": seconds, "count": None}
     site.sandbox("POST", "/faults", json=fault)
 
 

@@ -49,6 +49,14 @@ def test_slow_pages_come_late_but_whole(sandbox: Caller) -> None:
     assert answer.json()["results"]
 
 
+def test_pages_of_one_list_can_be_made_to_come_in_turn(sandbox: Caller) -> None:
+    sandbox.fault("in_turn", path="/statistics/", seconds=0.3, count=None)
+    with ThreadPoolExecutor(3) as pool:
+        answers = [*pool.map(lambda offset: sandbox.get(ACTIONS, offset=offset, **DAY), (0, 5, 10))]
+    took = sorted(answer.elapsed.total_seconds() for answer in answers)
+    assert all(long >= 0.3 * place for place, long in enumerate(took, start=1))
+
+
 def test_a_dropped_connection_breaks_the_body(sandbox: Caller) -> None:
     sandbox.fault("drop", path="/statistics/")
     with pytest.raises((requests.exceptions.ChunkedEncodingError, requests.ConnectionError)):
