@@ -10,7 +10,7 @@ LOCAL := $(BIN)/python -m data_sync.local
 PORTS := --port $(PORT) --sandbox-port $(SANDBOX_PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-once clean check test prove torture bench
+.PHONY: help demo demo-once clean check test prove prove-airflow prove-others torture bench
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,8 +33,14 @@ check: $(VENV)/.dev ## Lint, formatting and types
 test: $(VENV)/.dev ## The tests, with a real Postgres, real HTTP and real Airflow services
 	@$(BIN)/pytest -m "not prove"
 
-prove: $(VENV)/.dev ## The long proofs: what happens when things are killed, raced or repeated
-	@$(BIN)/pytest -m prove
+prove: prove-airflow prove-others ## The long proofs: what happens when things are killed, raced or repeated
+
+# Two lanes, so that `make --jobs=2 prove` can run them side by side: the first mostly waits.
+prove-airflow: $(VENV)/.dev
+	@$(BIN)/pytest -m prove tests/e2e
+
+prove-others: $(VENV)/.dev
+	@$(BIN)/pytest -m prove --ignore tests/e2e
 
 torture: $(VENV)/.dev ## Syncs killed, cut off and doubled at random beside a model: MINUTES=10, or SEED=1 ROUNDS=5; POOLER=pgbouncer
 	@$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) \

@@ -167,12 +167,9 @@ def test_a_run_whose_schedule_is_deleted_while_it_reads_ends_well(
 def test_a_run_whose_schedule_is_deleted_while_it_waits_settles_and_loses_nothing(
     flight_site: AirflowSite, start: Start
 ) -> None:
-    slow_pages(flight_site, 1)
-    flight = start("deleted-while-waiting")
-    flight.until_reading(pages=2)
-    calm(flight_site)
     refusal = {"network": "admitad", "kind": "rate_limited", "path": PURCHASES, "retry_after": 45}
-    flight_site.sandbox("POST", "/faults", json=refusal)
+    flight_site.sandbox("POST", "/faults", json=refusal | {"after": 3})
+    flight = start("deleted-while-waiting")
     flight.until_state("admitad.sync[0]", "up_for_reschedule")
     (step,) = flight.steps()
     entry = edit_schedule(flight_site, flight.key, None)

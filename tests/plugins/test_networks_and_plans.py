@@ -59,7 +59,13 @@ def test_an_account_of_others_is_not_listed(stocked: App) -> None:
         assert network["limits"][0]["source"]
 
 
-def test_a_plan_names_windows_and_cost(stocked: App) -> None:
+def forget_runs(db: Database) -> None:
+    with db.transaction() as cursor:
+        cursor.execute("DELETE FROM data_sync.sync_runs")
+
+
+def test_a_plan_names_windows_and_cost(stocked: App, db: Database) -> None:
+    forget_runs(db)
     body = {"schedule": "nightly", "from": "2026-01-01", "to": "2026-01-28"}
     plan = stocked.call("anna", "POST", "/sync/plan", json=body).json()
     assert plan["is_estimate"]
@@ -73,6 +79,7 @@ def test_a_plan_names_windows_and_cost(stocked: App) -> None:
 
 
 def test_a_plan_rests_on_past_reads_and_names_the_run_to_wait_for(stocked: App, db: Database) -> None:
+    forget_runs(db)
     account = AccountRef.parse("admitad").conn_id
     with db.transaction() as cursor:
         cursor.execute(

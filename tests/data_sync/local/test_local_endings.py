@@ -162,13 +162,24 @@ def test_demo_once_is_right_and_sees_a_wrong_amount(home: Path) -> None:
 
 
 def spoil_one_amount(home: Path) -> None:
-    """Change a row so that it looks unchanged to every later read, and only the sums can show it."""
+    """Have one row hold another amount, whatever is written to it: only the sums can show it."""
     server = EmbeddedPostgres(Home(home).postgres)
     server.start(home / "logs" / "postgres.log")
     with psycopg.connect(server.url("data_sync")) as connection:
+        (key,) = connection.execute(
+            "SELECT key FROM data_sync.purchases WHERE vanished_at IS NULL AND commission IS NOT NULL "
+            "AND day = current_date - 5 ORDER BY key LIMIT 1"
+        ).fetchone() or (None,)
+        connection.execute(
+            "CREATE FUNCTION public.spoil() RETURNS trigger LANGUAGE plpgsql AS "
+            "'BEGIN NEW.commission := 0.0001; RETURN NEW; END'"
+        )
+        connection.execute(
+            "CREATE TRIGGER spoil BEFORE UPDATE ON data_sync.purchases FOR EACH ROW "
+            f"WHEN (OLD.key = '{key}') EXECUTE FUNCTION public.spoil()"
+        )
         spoiled = connection.execute(
-            "UPDATE data_sync.purchases SET commission = commission + 0.0001 WHERE key = (SELECT key FROM "
-            "data_sync.purchases WHERE vanished_at IS NULL AND day = current_date - 5 ORDER BY key LIMIT 1)"
+            "UPDATE data_sync.purchases SET commission = 0.0001 WHERE key = %s", [key]
         )
     server.stop()
     assert spoiled.rowcount == 1
