@@ -2,8 +2,8 @@
 # Renews every lock file from pyproject.toml. The files name packages and hashes, never a registry host.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-compile() { uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-  --no-header --no-annotate "$@"; }
+compile() { uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+  --no-annotate "$@"; }
 # Flask-AppBuilder, on which Airflow's login in production rests, takes no newer python-dateutil.
 ours() { printf '%s\n' 'hatchling==1.33.0' 'python-dateutil<3' | compile pyproject.toml - "$@"; }
 echo 'uv' | compile - --output-file locks/bootstrap.txt
@@ -14,3 +14,8 @@ echo 'dag-factory==1.1.0' | compile - --constraint locks/app.txt --output-file l
 # Apart from it: dlt loads Airflow where it finds it, which would make it look slower and larger than it is.
 printf '%s\n' 'dlt[postgres]==1.31.0' 'pyarrow' 'adbc-driver-postgresql' 'msgspec' | compile - --constraint locks/app.txt --output-file locks/dlt.txt
 compile pyproject.toml --group dev --constraint locks/app.txt --output-file locks/dev.txt
+# uv names none unless it is told to, which its own settings on somebody's machine may do.
+if grep --files-with-matches '://' locks/*.txt; then
+  echo "These files name a registry: take emit-index-url out of uv's settings and run this again." >&2
+  exit 1
+fi
