@@ -10,7 +10,6 @@ import json
 import os
 import shlex
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -31,6 +30,7 @@ from data_sync.airflow_api import AirflowApi
 from data_sync.dag.names import CLOSE_RUN, OPEN_RUN
 from data_sync.local import settings
 from data_sync.local.home import CHECKOUT, Home
+from data_sync.local.ports import free_port
 from data_sync.local.postgres import EmbeddedPostgres
 from data_sync.local.processes import spawn
 
@@ -104,7 +104,7 @@ def airflow() -> Iterator[AirflowUnderTest]:
         folder = Path(name)
         home, notes, output = Home(folder / "home"), folder / "notes", folder / "output"
         (folder / "schedules.yaml").write_text("schedules: {}\n")
-        ports = [str(_free_port()), str(_free_port())]
+        ports = [str(free_port()), str(free_port())]
         command = [sys.executable, "-m", "data_sync.local", "serve", "--home", str(home.root)]
         command += ["--port", ports[0], "--sandbox-port", ports[1]]
         command += ["--schedules", str(folder / "schedules.yaml")]
@@ -182,12 +182,6 @@ def _figures(
 
 def _median(notes: Sequence[dict[str, Any]], key: str) -> float:
     return float(statistics.median(note[key] for note in notes))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _token(home: Home, process: subprocess.Popen[bytes], output: Path) -> str:

@@ -33,7 +33,7 @@ class Claim:
     :param is_same: whether the key was used for the same request before.
     :param answer: of the first try, once there is one.
     :param is_again: whether an earlier try was broken off in the middle.
-    :param word: names what the request makes, the same in each of its tries.
+    :param word: names what the request makes, the same in each of its tries; empty where it is not ours.
     """
 
     is_ours: bool
@@ -69,7 +69,7 @@ def claim(cursor: Cursor, who: str, key: str, request: str) -> Claim:
     if taken is not None:
         return Claim(True, True, None, _word(who, key, taken["created_at"]), taken["is_again"])
     row = cursor.execute(
-        "SELECT request_hash, status, headers, body, created_at FROM data_sync.api_answers "
+        "SELECT request_hash, status, headers, body FROM data_sync.api_answers "
         "WHERE who = %(who)s AND key = %(key)s",
         values,
     ).fetchone()
@@ -78,7 +78,7 @@ def claim(cursor: Cursor, who: str, key: str, request: str) -> Claim:
         return Claim(False, True, None, "")
     answer = Answer(row["status"], row["headers"], row["body"]) if row["status"] else None
     is_same = row["request_hash"] == values["hash"]
-    return Claim(False, is_same, answer, _word(who, key, row["created_at"]))
+    return Claim(False, is_same, answer, "")
 
 
 def keep(cursor: Cursor, who: str, key: str, answer: Answer) -> None:

@@ -47,7 +47,6 @@ class Caller:
 
     name: str
     is_admin: bool
-    user: Any = field(repr=False, compare=False)
     credentials: dict[str, str] = field(repr=False, compare=False)
 
     def owns(self, owner: str | None) -> bool:
@@ -88,7 +87,7 @@ def allow(permission: May, *, cost: int = 1) -> Callable[..., Coroutine[Any, Any
                 f"You may not {permission.value}. An admin of Airflow can give you a role that may.",
             )
         require_same_site(request)
-        caller = Caller(user.get_name(), is_admin, user, _credentials(request))
+        caller = Caller(user.get_name(), is_admin, _credentials(request))
         db: OurDatabase = request.app.state.database
         await in_thread(request.app.state.throttle.claim, db, caller.name, cost)
         request.state.caller = caller

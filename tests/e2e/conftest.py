@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from data_sync.local.ports import free_port
 from tests.e2e.airflow_site import ACCOUNT, AirflowSite, Canary, own_folder
 from tests.e2e.in_flight import SECOND, Flight, calm, pause, resize_pool
 
@@ -18,17 +18,11 @@ CLOCK = "2026-03-15T12:00:00Z"
 _MANY_ROWS = 600
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def _running(**options: Any) -> Iterator[AirflowSite]:
     """An Airflow with the sandbox, whose account ``admitad_default`` has canary credentials."""
     with own_folder() as folder:
-        found = AirflowSite(folder, (_free_port(), _free_port()), Canary.make(), CLOCK, **options)
+        found = AirflowSite(folder, (free_port(), free_port()), Canary.make(), CLOCK, **options)
         try:
             found.call("PATCH", f"/connections/{ACCOUNT}", json=_connection(found, ACCOUNT))
             reports = _reports_connection(found, "boostiny_default")

@@ -6,7 +6,6 @@ its own, and all stories run side by side.
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from data_sync.local.ports import free_port
 from tests.e2e.airflow_site import ACCOUNT, AirflowSite, Canary, own_folder
 from tests.e2e.backfills import (
     CASES,
@@ -50,7 +50,7 @@ Stories = Mapping[str, Future[Any]]
 def site() -> Iterator[AirflowSite]:
     """An Airflow of the module's own, with the account that all stories read."""
     options: dict[str, Any] = {"schedules": "backfills.yaml", "rows_per_day": _ROWS_PER_DAY}
-    canary, ports = Canary.make(), (_free_port(), _free_port())
+    canary, ports = Canary.make(), (free_port(), free_port())
     with own_folder() as folder:
         found = AirflowSite(folder, ports, canary, _CLOCK, **options)
         try:
@@ -61,12 +61,6 @@ def site() -> Iterator[AirflowSite]:
             yield found
         finally:
             found.stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

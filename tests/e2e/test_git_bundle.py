@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import pytest
 import requests
 import yaml
 
+from data_sync.local.ports import free_port
 from tests.e2e.airflow_site import CHECKOUT, AirflowSite, conninfo_of
 from tests.e2e.in_flight import Flight, calm, pause, slow_pages
 
@@ -87,7 +87,7 @@ class GitSite(AirflowSite):
     def __init__(self, folder: Path, repository: Repository) -> None:
         self.home = folder / "home"
         self.schedules = repository.file
-        self.port, self.sandbox_port = _free_port(), _free_port()
+        self.port, self.sandbox_port = free_port(), free_port()
         self.output = folder / "serve.log"
         self._configure(repository)
         sandbox = folder / "sandbox.json"
@@ -159,12 +159,6 @@ class GitSite(AirflowSite):
             "from data_sync.schedules.model import Schedule; db = Database(); "
         )
         return self.command("python", "-c", opening + code)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

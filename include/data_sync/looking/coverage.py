@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from data_sync.accounts import is_account
 from data_sync.database import Cursor
-from data_sync.looking.viewer import Viewer
+from data_sync.looking.viewer import SEES_ACCOUNT, Viewer
 from network_clients import registry
 
 
@@ -57,7 +57,7 @@ class AccountCoverage:
 
 
 # Where a network is read by traffic, a day has been read when both kinds of it have.
-_DAYS = """
+_DAYS = f"""
 SELECT a.account, a.network, d.day::date AS day,
     GREATEST(r.whole, CASE WHEN r.coupon IS NOT NULL AND r.link IS NOT NULL THEN LEAST(r.coupon, r.link) END)
         AS read_at,
@@ -74,10 +74,9 @@ CROSS JOIN LATERAL (
     FROM data_sync.reads r WHERE r.account = a.account AND r.kind = 'purchases' AND r.day = d.day::date
       AND r.date_filter IN ('occurred', 'occurred coupon', 'occurred link')
 ) r
-WHERE (%(network)s::text IS NULL OR a.network = %(network)s) AND (%(sees_all)s OR a.everyone OR EXISTS (
-    SELECT 1 FROM data_sync.account_grants g WHERE g.account = a.account AND g.grantee = %(viewer)s))
+WHERE (%(network)s::text IS NULL OR a.network = %(network)s) AND {SEES_ACCOUNT}
 ORDER BY a.account, d.day
-"""
+"""  # noqa: S608
 
 
 def coverage(

@@ -18,7 +18,7 @@ class Viewer:
 
     @property
     def values(self) -> dict[str, object]:
-        """The parameters of :data:`SEES_SCHEDULE`."""
+        """The parameters of :data:`SEES_SCHEDULE` and :data:`SEES_ACCOUNT`."""
         return {"viewer": self.name, "sees_all": self.is_admin}
 
 
@@ -28,4 +28,10 @@ SEES_SCHEDULE = """
 (%(sees_all)s OR (s.source = 'postgres' AND s.owner = %(viewer)s)
  OR (s.source = 'yaml' AND (s.definition -> 'visible_to' ? 'everyone'
                             OR s.definition -> 'visible_to' ? %(viewer)s)))
+"""
+
+#: A condition on a row ``a`` of accounts: they are seen by whom they were granted to.
+SEES_ACCOUNT = """
+(%(sees_all)s OR a.everyone OR EXISTS (
+    SELECT 1 FROM data_sync.account_grants g WHERE g.account = a.account AND g.grantee = %(viewer)s))
 """
