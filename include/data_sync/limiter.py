@@ -321,7 +321,11 @@ def keyed_hash(key: str, value: str) -> str:
 def load_hash_key(db: Database) -> str:
     """Return this installation's key for :func:`keyed_hash`."""
     with db.transaction() as cursor:
-        row = one(cursor.execute("SELECT hash_key FROM data_sync.installation").fetchone())
+        return _hash_key(cursor)
+
+
+def _hash_key(cursor: Cursor) -> str:
+    row = one(cursor.execute("SELECT hash_key FROM data_sync.installation").fetchone())
     found: str = row["hash_key"]
     return found
 
@@ -345,9 +349,8 @@ def take_turn(cursor: Cursor, identity: str, name: str, allowance: Allowance, *,
     """
     each = allowance.per_seconds / allowance.calls
     cost = min(cost, allowance.at_once)
-    key = one(cursor.execute("SELECT hash_key FROM data_sync.installation").fetchone())["hash_key"]
     values = {
-        "identity": keyed_hash(key, f"{name}:{identity}"),
+        "identity": keyed_hash(_hash_key(cursor), f"{name}:{identity}"),
         "limit": name,
         "network": name,
         "interval": timedelta(seconds=each * cost),

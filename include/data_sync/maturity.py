@@ -17,7 +17,7 @@ from data_sync.engine.rereading import months_before
 from data_sync.engine.tables import filter_of
 from data_sync.ledger.steps import Step
 from data_sync.runs.lookup import StoredRun
-from data_sync.runs.request import RunKind, RunRequest
+from data_sync.runs.request import RunRequest
 from data_sync.schedules.maturity import OpenDay, SweepPlan, pace, plan_sweep
 from data_sync.schedules.planning import SweepPart, WorkUnit, local_day, network_days
 from data_sync.schedules.words import SyncType
@@ -30,7 +30,6 @@ from network_clients.records import Kind
 NOTHING_DUE = "Nothing unsettled is due here."
 
 _DAY = timedelta(days=1)
-_SWEEPING = (RunKind.SCHEDULED, RunKind.RUN_NOW)
 
 
 @dataclass
@@ -59,7 +58,7 @@ def plan_run(cursor: Cursor, request: RunRequest) -> RunSweep | None:
     """
     schedule = request.schedule
     reads_purchases = schedule.sync_type in (SyncType.ALL, SyncType.PURCHASES)
-    if not (schedule.maturity_sweep and reads_purchases and request.kind in _SWEEPING):
+    if not (schedule.maturity_sweep and reads_purchases and request.kind.keeps_up_to_date):
         return None
     own = schedule.days(request.anchor)
     found = RunSweep()

@@ -37,9 +37,6 @@ from network_clients.records import Kind
 
 _DAY = timedelta(days=1)
 
-#: Runs that keep an account up to date; others read the days that were asked for and no more.
-_REREADING = (RunKind.SCHEDULED, RunKind.RUN_NOW)
-
 
 class NotOfThisRunError(DataSyncError):
     """Raised for an account that the schedule has had only before or since: the run has nothing to read."""
@@ -163,7 +160,7 @@ def _read(
     if request is None:
         _skip(db, step, maturity.NOTHING_DUE if task.unit.sweep else "These days are still to come.")
         return
-    if task.unit.opens_range and run.kind in _REREADING:
+    if task.unit.opens_range and RunKind(run.kind).keeps_up_to_date:
         with db.transaction() as cursor:
             request = replace(request, earlier=days_to_reread(cursor, client, request, today))
     reader = UnitReader(db, step, client, request, scope=scope)

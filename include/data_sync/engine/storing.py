@@ -68,14 +68,11 @@ class Stored:
     """Status words that the network's facts do not list."""
 
     def add(self, other: Stored) -> None:
-        """Add the figures of a part to those of the whole."""
-        self.inserted += other.inserted
+        """Add the figures of rows that were there already."""
         self.updated += other.updated
         self.unchanged += other.unchanged
         self.outdated += other.outdated
         self.superseded_by = other.superseded_by or self.superseded_by
-        self.rejected += other.rejected
-        self.words |= other.words
 
 
 #: What Postgres says to a value that it cannot hold. The last two are no ``DataError``: an index entry

@@ -32,6 +32,11 @@ class RunKind(StrEnum):
         """Whether ``max_runs_per_day`` counts it unless the schedule says otherwise."""
         return self in (RunKind.SCHEDULED, RunKind.RUN_NOW)
 
+    @property
+    def keeps_up_to_date(self) -> bool:
+        """Whether it also reads again what may have changed outside its own days."""
+        return self in (RunKind.SCHEDULED, RunKind.RUN_NOW)
+
 
 @dataclass(frozen=True)
 class RunRequest:
