@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import msgspec
@@ -48,13 +50,23 @@ def resident() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def test_memory_stays_flat_over_a_hundred_thousand_rows(db: Database) -> None:
+def read_endlessly() -> list[int]:
+    """Read all pages; return how much memory was in use before each."""
+    db = Database()
     open_run(db, make_request("r1"))
     step = claim(db, "r1")
     client = Endless([], order=Order.APPEND_STABLE)
     reader_of(db, step, client).run()
     assert counts(step_row(db, step.id)) == {"read": PAGES * SIZE, "inserted": PAGES * SIZE}
-    assert max(client.resident) - client.resident[10] < MOST_GROWTH
+    db.close()
+    return client.resident
+
+
+def test_memory_stays_flat_over_a_hundred_thousand_rows(database: str) -> None:
+    # In a new process, as a task is one: what other tests left behind would move these figures.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
+        used = fresh.submit(read_endlessly).result()
+    assert max(used) - used[10] < MOST_GROWTH
 
 
 def connections(database: str) -> int:

@@ -366,6 +366,13 @@ def test_on_the_days_when_clocks_change_it_runs_this_often_and_reads_the_day_bef
     made=datetime(2026, 3, 1, 23, tzinfo=UTC),
     away=timedelta(days=31),
 )
+@example(  # It comes back in the very second of a tick.
+    before={"interval": "10m"},
+    after={"cron": "1 * * * *"},
+    zone="UTC",
+    made=datetime(2026, 3, 29, tzinfo=UTC),
+    away=timedelta(hours=4, seconds=59),
+)
 def test_neither_a_changed_interval_nor_a_long_pause_makes_more_than_one_run_at_once(
     before: dict[str, Any], after: dict[str, Any], zone: str, made: datetime, away: timedelta
 ) -> None:
@@ -378,7 +385,8 @@ def test_neither_a_changed_interval_nor_a_long_pause_makes_more_than_one_run_at_
         found = ticks(runs(stored(schedule(words)), back, 4, last))
         at_once = [tick for tick in found if tick <= back]
         assert len(at_once) <= 1
-        assert found[len(at_once) :] == expected(words, back, 4 - len(at_once), is_new=False)
+        later = back + timedelta(seconds=1)
+        assert found[len(at_once) :] == expected(words, later, 4 - len(at_once), is_new=False)
         assert all(tick > last.run_after for tick in found)
 
 
