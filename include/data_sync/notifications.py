@@ -32,8 +32,8 @@ def ending_of(statuses: Mapping[str, str]) -> NotifyOn:
 
 
 def send(db: Database, run: StoredRun, settled: Settled) -> None:
-    """Send what the run's definition asks for; a run that is not closed yet is not told about."""
-    if not settled.is_closed:
+    """Send what the run's definition asks for, once: where this settling is what closed the run."""
+    if not settled.has_just_closed:
         return
     ending = ending_of(settled.statuses)
     targets = {t for rule in run.schedule.notifications if ending in rule.on for t in rule.to}

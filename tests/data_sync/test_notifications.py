@@ -8,9 +8,7 @@ import logging
 import socketserver
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -22,34 +20,9 @@ from data_sync.ledger.settle import Settled
 from data_sync.runs.lookup import StoredRun, find_run
 from data_sync.runs.opening import open_run
 from tests.data_sync.kit import ACCOUNT, Airflow, claim, make_request, make_schedule, settle_run
+from tests.services.web_hook import web_hook
 
 TOKEN = "canary-of-the-hook"
-
-
-class Hook(BaseHTTPRequestHandler):
-    """Somebody's web address."""
-
-    received: list[tuple[str, str | None, dict[str, Any]]]
-    answer = 200
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.received.append((self.path, self.headers["Authorization"], json.loads(body)))
-        self.send_response(self.answer)
-        self.end_headers()
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def hook(answer: int = 200) -> Iterator[tuple[str, list]]:
-    received: list = []
-    handler = type("Handler", (Hook,), {"received": received, "answer": answer})
-    with HTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/told", received
-        server.shutdown()
 
 
 class Mailbox(socketserver.StreamRequestHandler):
@@ -116,7 +89,7 @@ def test_a_failure_is_posted_with_its_reason_and_the_token(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, settled = ended(db, "failed", {"on": ["failure"], "to": ["team_hook"]})
-    with hook() as (url, received):
+    with web_hook() as (url, received):
         use_hook(monkeypatch, url)
         notifications.send(db, run, settled)
     ((path, authorization, told),) = received
@@ -133,7 +106,7 @@ def test_nobody_is_told_what_they_did_not_ask_for(
     db: Database, monkeypatch: pytest.MonkeyPatch, status: str, on: str
 ) -> None:
     run, settled = ended(db, status, {"on": [on], "to": ["team_hook"]})
-    with hook() as (url, received):
+    with web_hook() as (url, received):
         use_hook(monkeypatch, url)
         notifications.send(db, run, settled)
     assert received == []
@@ -141,10 +114,17 @@ def test_nobody_is_told_what_they_did_not_ask_for(
 
 def test_a_run_that_is_not_over_is_told_to_nobody(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     run, settled = ended(db, "failed", {"on": ["failure"], "to": ["team_hook"]})
-    with hook() as (url, received):
+    with web_hook() as (url, received):
         use_hook(monkeypatch, url)
-        notifications.send(db, run, Settled(False, settled.statuses, ()))
+        notifications.send(db, run, Settled(False, False, settled.statuses, ()))
     assert received == []
+
+
+def test_a_run_is_told_about_once(db: Database, letters: list[Message]) -> None:
+    run, settled = ended(db, "completed", {"on": ["success"], "to": ["data@example.com"]})
+    notifications.send(db, run, settled)
+    notifications.send(db, run, settle_run(db, "r1", Airflow()))
+    assert [letter["Subject"] for letter in letters] == ["Daily: success"]
 
 
 def test_a_failure_is_sent_by_mail(db: Database, letters: list[Message]) -> None:
@@ -164,7 +144,7 @@ def test_who_cannot_be_reached_keeps_nobody_else_from_being_told_and_shows_no_se
 ) -> None:
     targets = ["a_missing_one", "b_broken_one", "team_hook"]
     run, settled = ended(db, "failed", {"on": ["failure"], "to": targets})
-    with hook(answer=500) as (broken, _), hook() as (url, received):
+    with web_hook(answer=500) as (broken, _), web_hook() as (url, received):
         use_hook(monkeypatch, url)
         connection = {"conn_type": "http", "host": broken, "password": TOKEN}
         monkeypatch.setenv("AIRFLOW_CONN_B_BROKEN_ONE", json.dumps(connection))

@@ -21,6 +21,7 @@ from tests.e2e.in_flight import (
     slow_pages,
     without_upkeep,
 )
+from tests.services.web_hook import web_hook
 
 pytestmark = [pytest.mark.airflow, pytest.mark.prove, pytest.mark.timeout(600)]
 
@@ -61,13 +62,22 @@ def test_a_run_marked_failed_stops_says_so_and_the_next_one_starts_at_once(
     assert (flight.pages(), flight.log()["status"]) == (left, "failed")
 
 
-def test_a_deleted_run_is_closed_by_upkeep(flight_site: AirflowSite, start: Start) -> None:
+def test_a_deleted_run_is_closed_by_upkeep_which_tells_who_asked_for_it(
+    flight_site: AirflowSite, start: Start
+) -> None:
     slow_pages(flight_site, 2)
-    flight = start("deleted")
-    flight.until_reading(pages=2)
-    working = flight.process_of("admitad.sync[0]")
-    flight.delete()
-    log = flight.until_settled()[ACCOUNT]
+    with web_hook() as (url, received):
+        hook = {"connection_id": "team_hook", "conn_type": "http", "host": url}
+        flight_site.call("POST", "/connections", json=hook)
+        flight = start("deleted")
+        flight.until_reading(pages=2)
+        working = flight.process_of("admitad.sync[0]")
+        flight.delete()
+        log = flight.until_settled()[ACCOUNT]
+        flight.until(lambda: received, "the notification", 30)
+        flight_site.call("DELETE", "/connections/team_hook")
+    ((_, _, told),) = received
+    assert (told["run"], told["ended"]) == (flight.run_id, "failure")
     assert (log["status"], log["reason"]) == (
         "cancelled",
         "The Airflow run was deleted before this unit had finished.",

@@ -29,7 +29,7 @@ from data_sync.errors import (
     DataSyncError,
     SecretsUnavailableError,
 )
-from data_sync.ledger.settle import settle
+from data_sync.ledger.settle import Settled, settle
 from data_sync.ledger.steps import Place
 from data_sync.runs.lease import RunWaitsError
 from data_sync.runs.lookup import StoredRun, find_run, find_run_by_id, open_runs
@@ -82,7 +82,7 @@ def _open(
     except RunWaitsError as waits:
         with db.transaction() as cursor:
             holder = find_run_by_id(cursor, waits.held_by)
-        if not settle(db, holder, TaskAirflowView()).is_closed:
+        if not _settle(db, holder, TaskAirflowView()).is_closed:
             raise
     return open_stored_run(db, request, missing_accounts=missing, without_task=without_task)
 
@@ -131,18 +131,24 @@ def _sync_task(ti: Any, account: str, unit: dict[str, Any]) -> SyncTask:
 
 
 def close_run() -> None:
-    """Settle the run, tell who wants to know, and announce what was read completely."""
+    """Settle the run and announce what was read completely."""
     context = get_current_context()
     db = Database()
     with db.transaction() as cursor:
         run = find_run(cursor, context["ti"].dag_id, context["ti"].run_id)
     if run is None and (run := _open_failed_run(context, db)) is None:
         return
-    settled = settle(db, run, TaskAirflowView())
+    settled = _settle(db, run, TaskAirflowView())
     for account, status in sorted(settled.statuses.items()):
         log.info("%s: %s", account, status)
     _announce(context, settled.complete)
+
+
+def _settle(db: Database, run: StoredRun, view: TaskAirflowView) -> Settled:
+    """Settle a run, and tell who wants to know when that is what closed it, whoever comes first to do so."""
+    settled = settle(db, run, view)
     notifications.send(db, run, settled)
+    return settled
 
 
 def _open_failed_run(context: Context, db: Database) -> StoredRun | None:
@@ -204,7 +210,7 @@ def upkeep() -> None:
 def _settle_left_over(db: Database, run: StoredRun, view: TaskAirflowView) -> str | None:
     """Settle one run; return what went wrong, so that the other runs get their turn all the same."""
     try:
-        settled = settle(db, run, view)
+        settled = _settle(db, run, view)
     except Exception as error:
         log.exception("The run %s of %s cannot be settled.", run.run_id, run.dag_id)
         return f"{run.dag_id} {run.run_id} ({type(error).__name__})"

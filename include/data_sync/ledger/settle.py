@@ -57,6 +57,8 @@ class Settled:
     """The outcome: whether the run is closed now, and which reads were complete."""
 
     is_closed: bool
+    has_just_closed: bool
+    """Whether it was this call that closed it: of all who settle a run, one tells people how it ended."""
     statuses: Mapping[str, str]
     """Account to the log's status."""
     complete: tuple[tuple[str, str], ...]
@@ -88,18 +90,19 @@ def settle(db: Database, run: StoredRun, airflow: AirflowView) -> Settled:
         _show_held(cursor, run.id, found.held)
         statuses = _statuses(cursor, run.id)
         is_closed = all(status not in OPEN_LOG for status in statuses.values())
-        if is_closed:
-            _close_run(cursor, run.id)
-        return Settled(is_closed, statuses, _complete_pairs(cursor, run.id))
+        has_just_closed = is_closed and _close_run(cursor, run.id)
+        return Settled(is_closed, has_just_closed, statuses, _complete_pairs(cursor, run.id))
 
 
-def _close_run(cursor: Cursor, run: int) -> None:
+def _close_run(cursor: Cursor, run: int) -> bool:
+    """Close the run; tell whether it was open until now."""
     guard.give_back(cursor, run)
     cursor.execute(
         "UPDATE data_sync.sync_runs SET state = 'closed', closed_at = clock_timestamp() "
         "WHERE id = %s AND state = 'open'",
         [run],
     )
+    was_open = cursor.rowcount == 1
     cursor.execute("DELETE FROM data_sync.schedule_leases WHERE sync_run = %s", [run])
     # Its DAG need no longer have what only this run had: a group, or itself where its schedule was deleted.
     cursor.execute(
@@ -112,6 +115,7 @@ def _close_run(cursor: Cursor, run: int) -> None:
         """,
         [run],
     )
+    return was_open
 
 
 def _show_held(cursor: Cursor, run: int, accounts: set[str]) -> None:

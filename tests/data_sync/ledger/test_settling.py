@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from data_sync.database import Cursor, Database
 from data_sync.errors import DataSyncError, StepTakenError
 from data_sync.ledger import settle as settle_room
 from data_sync.ledger import steps
-from data_sync.ledger.settle import settle
+from data_sync.ledger.settle import Settled, settle
 from data_sync.ledger.steps import Progress, Step
 from data_sync.runs.lookup import open_runs
 from data_sync.runs.opening import open_run
@@ -176,14 +177,15 @@ def test_settling_twice_changes_nothing_and_asks_airflow_nothing(db: Database) -
     first = settle_run(db, "r1", Airflow())
     before = rows(db, "SELECT id, state, closed_at, guard FROM data_sync.sync_runs")
     airflow = Airflow(None)
-    assert settle_run(db, "r1", airflow) == first
+    assert first.has_just_closed
+    assert settle_run(db, "r1", airflow) == replace(first, has_just_closed=False)
     assert airflow.asked == 0
     assert rows(db, "SELECT id, state, closed_at, guard FROM data_sync.sync_runs") == before
     with db.transaction() as cursor:
         assert open_runs(cursor) == []
 
 
-def test_many_who_settle_at_once_agree(db: Database) -> None:
+def test_many_who_settle_at_once_agree_and_one_has_closed_the_run(db: Database) -> None:
     run = opened(db)
     claim(db, "r1", 0)
     found = []
@@ -198,7 +200,10 @@ def test_many_who_settle_at_once_agree(db: Database) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == [found[0]] * 6
+    assert sum(settled.has_just_closed for settled in found) == 1
+    assert [replace(settled, has_just_closed=True) for settled in found] == [
+        Settled(True, True, {ACCOUNT: "failed"}, ())
+    ] * 6
     assert statuses(db, run) == ["failed"] * 3
 
 
