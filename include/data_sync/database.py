@@ -190,13 +190,12 @@ class ServerClock:
         self._db = db
         self._seen: tuple[datetime, float] | None = None
 
-    def note(self, moment: datetime) -> None:
-        """Take a time over that the database has just told."""
+    def note(self, moment: datetime) -> tuple[datetime, float]:
+        """Take a time over that the database has just told; return it with the process's own."""
         self._seen = (moment, time.monotonic())
+        return self._seen
 
     def at(self, instant: float) -> datetime:
         """Return the database's time at an instant of :func:`time.monotonic`, which may lie in the past."""
-        if self._seen is None:
-            self.note(self._db.clock())
-        moment, noted = self._seen or (datetime.min, instant)
+        moment, noted = self._seen or self.note(self._db.clock())
         return moment + timedelta(seconds=instant - noted)

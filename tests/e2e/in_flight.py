@@ -178,6 +178,10 @@ class Flight:
         self.site.call("POST", f"/dags/{self.dag_id}/clearTaskInstances", json=body)
 
 
+#: Starts a run of a schedule by its key: the fixture ``start``.
+Start = Callable[[str], Flight]
+
+
 def _name_of(task: dict[str, Any]) -> str:
     return task["task_id"] if task["map_index"] < 0 else f"{task['task_id']}[{task['map_index']}]"
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from network_clients.interface import MOST_AT_ONCE
 from tests.e2e.airflow_site import AirflowSite
 from tests.e2e.in_flight import (
-    Flight,
+    Start,
     asked,
     calm,
     doubled_changes,
@@ -21,8 +19,6 @@ from tests.e2e.in_flight import (
 )
 
 pytestmark = [pytest.mark.airflow, pytest.mark.prove, pytest.mark.timeout(600)]
-
-Start = Callable[[str], Flight]
 
 
 def test_two_killed_tasks_go_on_at_their_last_page(flight_site: AirflowSite, start: Start) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from tests.e2e.airflow_site import ACCOUNT, AirflowSite
 from tests.e2e.in_flight import (
     SETTLE_SECONDS,
-    Flight,
+    Start,
     calm,
     doubled_changes,
     is_alive,
@@ -21,8 +19,6 @@ from tests.e2e.in_flight import (
 )
 
 pytestmark = [pytest.mark.airflow, pytest.mark.prove, pytest.mark.timeout(600)]
-
-Start = Callable[[str], Flight]
 
 
 def test_a_unit_that_is_marked_successful_while_it_reads_says_that_it_is_not_complete(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from network_clients.interface import MOST_AT_ONCE
 from tests.e2e.airflow_site import ACCOUNT, AirflowSite
 from tests.e2e.in_flight import (
     Flight,
+    Start,
     asked,
     calm,
     edit_schedule,
@@ -24,8 +23,6 @@ from tests.e2e.in_flight import (
 from tests.services.web_hook import web_hook
 
 pytestmark = [pytest.mark.airflow, pytest.mark.prove, pytest.mark.timeout(600)]
-
-Start = Callable[[str], Flight]
 
 #: How soon a task's process ends that Airflow does not want any more, in seconds.
 _TASK_ENDS = 45

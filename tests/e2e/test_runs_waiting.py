@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import pytest
 
@@ -12,7 +11,7 @@ from tests.e2e.airflow_site import ACCOUNT, AirflowSite
 from tests.e2e.in_flight import (
     PURCHASES,
     SETTLE_SECONDS,
-    Flight,
+    Start,
     asked,
     calm,
     locked,
@@ -25,8 +24,6 @@ from tests.e2e.in_flight import (
 )
 
 pytestmark = [pytest.mark.airflow, pytest.mark.prove, pytest.mark.timeout(600)]
-
-Start = Callable[[str], Flight]
 
 
 def test_a_pause_lets_running_units_finish_and_holds_the_rest_until_it_ends(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -13,6 +12,7 @@ from tests.e2e.in_flight import (
     SECOND,
     SETTLE_SECONDS,
     Flight,
+    Start,
     calm,
     edit_schedule,
     require_all_rows,
@@ -23,8 +23,6 @@ from tests.e2e.in_flight import (
 )
 
 pytestmark = [pytest.mark.airflow, pytest.mark.prove, pytest.mark.timeout(600)]
-
-Start = Callable[[str], Flight]
 
 #: How soon an edit of the file changes the DAG, in seconds.
 _EDIT_SECONDS = 60

@@ -37,7 +37,9 @@ def build_quick_sync(accounts: Sequence[str]) -> DAG:
         doc_md=_DOC,
         schedule=None,
         is_paused_upon_creation=False,
-        max_active_runs=8,
+        # Pools and limits bound what reads at once. A run that waits for its schedule holds no slot; with a
+        # small number here, a few of those would keep everybody else from starting one.
+        max_active_runs=64,
         default_args={"owner": OWNER},
         tags=["data sync"],
         params=_params(groups),

@@ -19,9 +19,8 @@ def read_switches(key: str | None = None) -> dict[str, Switch]:
     from airflow.models.dag import DagModel
     from sqlalchemy import select
 
-    which = (
-        DagModel.dag_id.like("sync\\_\\_%", escape="\\") if key is None else DagModel.dag_id == dag_id_of(key)
-    )
+    all_of_them = DagModel.dag_id.startswith(PREFIX, autoescape=True)
+    which = all_of_them if key is None else DagModel.dag_id == dag_id_of(key)
     columns = (DagModel.dag_id, DagModel.is_paused, DagModel.next_dagrun_create_after)
     with reparse.metadata() as session:
         found = session.execute(select(*columns).where(which, ~DagModel.is_stale))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
+
+from data_sync.schedules.planning import local_day
 
 #: Up to which age in days a day with unsettled rows is read again every so many days.
 _PACES = ((7, 1), (90, 7))
@@ -63,10 +64,10 @@ def plan_sweep(open_days: Sequence[OpenDay], anchor: datetime, zone: str, *, by_
     :param open_days: the days with unsettled rows, ascending, none of which the run reads anyway.
     :param anchor: aware.
     """
-    today = anchor.astimezone(ZoneInfo(zone)).date()
+    today = local_day(anchor, zone)
 
     def is_due(moment: datetime | None, every: int) -> bool:
-        return moment is None or (today - moment.astimezone(ZoneInfo(zone)).date()).days >= every
+        return moment is None or (today - local_day(moment, zone)).days >= every
 
     paces = {found.day: pace((today - found.day).days) for found in open_days}
     if not by_change:
