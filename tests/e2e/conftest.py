@@ -55,7 +55,7 @@ def _reports_connection(site: AirflowSite, account: str, **changes: str) -> dict
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site() -> Iterator[AirflowSite]:
     """A running Airflow; its second account has a wrong secret."""
     with _running() as found:
@@ -66,7 +66,7 @@ def site() -> Iterator[AirflowSite]:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def flight_site() -> Iterator[AirflowSite]:
     """A running Airflow whose runs are disturbed; its second account works as well."""
     with _running(schedules="in_flight.yaml", rows_per_day=_MANY_ROWS) as found:
