@@ -39,6 +39,7 @@ if revision:
 else:
     live.create(Database(), schedule, owner="bench", trusted=True)
 print(time.time(), flush=True)
+reparse.wait_until_read(300)
 """
 
 
@@ -65,7 +66,7 @@ def _edited(site: Site, key: str, edit: Callable[[], _Edit]) -> float:
     done = edit()
     site.until(lambda: _written(site, key) != before, f"the edit of {key}", _SECONDS)
     took = time.time() - done.stored
-    # It asks a second time, a little later.
+    # It asks until the file has been read.
     done.process.communicate(timeout=_SECONDS)
     if done.process.returncode:
         raise RuntimeError(f"the edit of {key} has failed")

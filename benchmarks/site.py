@@ -59,7 +59,7 @@ class Site:
         self.postgres = EmbeddedPostgres(self.home.postgres, _FAST)
         self.postgres.start(self.home.logs / "postgres.log", [settings.AIRFLOW_DATABASE, settings.DATABASE])
         # Nothing listens for tasks here: a dag-processor needs no port.
-        layout = Layout(self.home, 0, 0, dags=self.root / "dags", plugins=folder / "no-plugins")
+        layout = Layout(self.home, 0, 0, dags=self.root / "dags", plugins=CHECKOUT / "plugins")
         self.env = {
             **settings.environment(layout, secrets, self.postgres),
             **settings.as_variables(options or {}),

@@ -1,16 +1,23 @@
 """What Airflow learns about our REST API. Imported in every process, task processes included: it stays thin.
 
 The application behind it, the package ``sync_api`` beside this file, is loaded by the first request that an
-api-server gets under ``/sync``.
+api-server gets under ``/sync``. The dag-processor is the exception: it loads the factory here, once, which
+otherwise each of its parses, a process of its own, would do: most of what a file with few DAGs costs.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from typing import Any
 
 from airflow.sdk.plugins_manager import AirflowPlugin
+
+if os.environ.get("DATA_SYNC_DAG_PROCESSOR") == "1":
+    import data_sync.dag.factory
+    import data_sync.dag.proving
+    import data_sync.dag.source  # noqa: F401
 
 
 class LazyApp:

@@ -33,6 +33,18 @@ def test_it_costs_a_task_next_to_nothing(before: str, tmp_path: Path) -> None:
     assert dragged_in == ""
 
 
+def test_the_dag_processor_has_the_factory_loaded_before_it_parses(tmp_path: Path) -> None:
+    code = (
+        "import sys; import airflow.plugins_manager; "
+        f"sys.path.insert(0, {str(PLUGINS)!r}); import data_sync_plugin; "
+        "print('data_sync.dag.factory' in sys.modules, 'data_sync.dag.proving' in sys.modules)"
+    )
+    for mark, is_loaded in ({}, "False False"), ({"DATA_SYNC_DAG_PROCESSOR": "1"}, "True True"):
+        command, env = [sys.executable, "-c", code], {"AIRFLOW_HOME": str(tmp_path), **mark}
+        told = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+        assert told.splitlines()[-1] == is_loaded
+
+
 def test_airflow_finds_this_one_file_and_not_its_package(app: App) -> None:
     from airflow import plugins_manager
 

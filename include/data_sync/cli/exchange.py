@@ -27,6 +27,8 @@ from network_clients import registry
 
 _STANDARD_STREAM = "-"
 _DEFAULT_FILE = "config/schedules.yaml"
+#: How long a command waits for the dag-processor, in seconds.
+_LONGEST_WAIT = 30.0
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,7 @@ def import_(context: click.Context, path: Path, owner: str, json_wanted: bool) -
     nothing. Schedules that config/schedules.yaml has too are refused: take them out there first.
     """
     from data_sync.dag import live
+    from data_sync.dag import reparse as reparse_room
 
     file = read_file(path, registry.all_networks())
     if file.problems:
@@ -186,26 +189,46 @@ def import_(context: click.Context, path: Path, owner: str, json_wanted: bool) -
     show(rows, json_wanted=json_wanted, empty="The file holds no schedule.")
     if taken.note:
         click.echo(taken.note, err=True)
+    # A process that has ended asks no more.
+    reparse_room.wait_until_read(_LONGEST_WAIT)
 
 
 @click.command()
 @click.argument("keys", nargs=-1, metavar="[KEY...]")
-def reparse(keys: tuple[str, ...]) -> None:
+@click.option(
+    "--wait", default=_LONGEST_WAIT, show_default=True, metavar="SECONDS", help="For so long at most."
+)
+def reparse(keys: tuple[str, ...], wait: float) -> None:
     """Have the dag-processor read the files of the schedules KEY... now, or all files of schedules.
 
-    A git bundle is fetched before: made for the hook that runs after a push. Works where Airflow's metadata
-    database can be reached. Schedules that git has made again are unpaused, if a deleted one of that key was
-    paused.
+    A git bundle is fetched before: made for the hook that runs after a push. It waits until all are being
+    read. Works where Airflow's metadata database can be reached. Schedules that git has made again are
+    unpaused, if a deleted one of that key was paused.
     """
     from data_sync.dag import live
-    from data_sync.dag import reparse as room
+    from data_sync.dag import reparse as reparse_room
 
-    files = room.request_twice([check_key(key) for key in keys] or None)
-    click.echo(f"The dag-processor reads {', '.join(files)} now.")
+    db = Database()
     try:
-        unpaused = live.settle_switches(Database())
+        files = reparse_room.request_until_read(db, [check_key(key) for key in keys] or None)
+        unpaused = live.settle_switches(db)
     except DatabaseError as error:
-        click.echo(f"Whether a schedule is paused as a deleted one was cannot be seen now: {error}", err=True)
-    else:
-        for key in unpaused:
-            click.echo(f"{key} is not paused any more: a deleted schedule of this key was.")
+        click.echo(
+            "The dag-processor is asked to read the schedules. Whether it does, and whether a schedule is "
+            f"paused as a deleted one was, cannot be seen now: {error}",
+            err=True,
+        )
+        return
+    for key in unpaused:
+        click.echo(f"{key} is not paused any more: a deleted schedule of this key was.")
+    _tell_of_reading(files, wait)
+
+
+def _tell_of_reading(files: list[str], seconds: float) -> None:
+    from data_sync.dag import reparse as reparse_room
+
+    left = reparse_room.wait_until_read(seconds)
+    if read := sorted(set(files) - set(left)):
+        click.echo(f"The dag-processor reads {', '.join(read)}.")
+    if left:
+        click.echo(f"It has not come to {', '.join(left)} yet. It is asked to: does it run?", err=True)

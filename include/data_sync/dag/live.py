@@ -36,7 +36,7 @@ def create(
         made = editing.create(cursor, schedule, owner=owner, trusted=trusted, paused=paused)
         _set_paused(session, schedule.key, paused, by=owner)
         switches.settle(cursor, [schedule.key])
-    _show([schedule.key])
+    _show(db, [schedule.key])
     return made
 
 
@@ -47,7 +47,7 @@ def change(db: Database, schedule: Schedule, *, revision: int, trusted: bool) ->
     """
     with db.transaction() as cursor:
         made = editing.change(cursor, schedule, revision=revision, trusted=trusted)
-    _show([schedule.key])
+    _show(db, [schedule.key])
     return made
 
 
@@ -58,7 +58,7 @@ def delete(db: Database, key: str, *, revision: int | None = None) -> None:
     """
     with db.transaction() as cursor:
         editing.delete(cursor, key, revision=revision)
-    _show([key])
+    _show(db, [key])
 
 
 def pause(db: Database, key: str, *, by: str) -> None:
@@ -125,7 +125,7 @@ def take_over(db: Database, schedules: Iterable[Schedule], *, owner: str) -> Tak
             note = str(error)
     edited = [key for key, what in done.items() if what != exchange.UNCHANGED]
     if edited and note is None:
-        note = _show(edited)
+        note = _show(db, edited)
     return TakenOver(done, note if edited else None)
 
 
@@ -166,10 +166,10 @@ def _turn(session: Any, key: str, paused: bool, *, by: str) -> bool | None:
     return True
 
 
-def _show(keys: Collection[str]) -> str | None:
+def _show(db: Database, keys: Collection[str]) -> str | None:
     """Have the DAGs built now. What is stored is stored: a failure is a sentence, and no more."""
     try:
-        reparse.request_twice(keys)
+        reparse.request_until_read(db, keys)
     except DataSyncError as error:
         log.warning("%s", error)
         return str(error)

@@ -15,7 +15,7 @@ CHOOSE = "choose_accounts"
 
 #: Fixed for good: a DAG's file is part of its serialized hash, so another number would make a new
 #: version of every DAG.
-SHARDS = 16
+SHARDS = 32
 
 
 def dag_id_of(key: str) -> str:

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
+from data_sync.dag import reads
 from data_sync.dag.names import QUICK_SYNC, SHARDS, UPKEEP, shard_of
+from data_sync.database import Database, now
 from data_sync.errors import AirflowUnreachableError, ConfigError
 
 log = logging.getLogger(__name__)
 
-#: Airflow (3.3.2, ``DagFileProcessorManager._start_new_processes``) drops a request for a file that is being
-#: read at that moment, with what was stored before. A second request, so much later in seconds, is not lost.
-_AGAIN_SECONDS = 2.5
+#: How long to wait before a file is looked at, and asked for, again; and for how long at all (seconds).
+_PAUSE, _PATIENCE = 2.0, 180.0
 
 _PROBLEMS = "data_sync_problems.py"
 
@@ -33,38 +36,115 @@ def request(keys: Collection[str] | None = None) -> list[str]:
     :raises AirflowUnreachableError: where the metadata database cannot be reached.
     :raises ConfigError: when Airflow has not read any of our files yet.
     """
-    from airflow.models.dagbag import DagPriorityParsingRequest
-    from sqlalchemy.exc import IntegrityError
-
     with metadata() as session:
         bundle, folder = _place(session)
         files = sorted(str(folder / name) for name in _names(keys))
-        for file in files:
-            try:
-                with session.begin_nested():
-                    session.add(DagPriorityParsingRequest(bundle, file))
-            except IntegrityError:
-                # It has been asked for, and the dag-processor has not come to it yet.
-                continue
+        _store(session, bundle, files)
     return files
 
 
-def request_twice(keys: Collection[str] | None = None) -> list[str]:
-    """Ask now, and once more a little later, while this process goes on or waits for it to end.
+def request_until_read(db: Database, keys: Collection[str] | None = None) -> list[str]:
+    """Ask now, and again while this process goes on, until the files are read as they are from now on.
+
+    Airflow (3.3.2, ``DagFileProcessorManager._start_new_processes``) drops a request for a file that is being
+    read at that moment, with what was stored before. With thousands of schedules that moment is long.
 
     :raises AirflowUnreachableError: where the metadata database cannot be reached.
     :raises ConfigError: when Airflow has not read any of our files yet.
+    :raises DatabaseError: when our database does not answer; the files have been asked for once.
     """
     files = request(keys)
-    threading.Timer(_AGAIN_SECONDS, _request_quietly, [keys]).start()
+    _asker.follow(files, db.clock())
     return files
 
 
-def _request_quietly(keys: Collection[str] | None) -> None:
+def wait_until_read(seconds: float) -> list[str]:
+    """Wait until all files that this process has asked for are read; return those that are not in time."""
+    return _asker.wait(seconds)
+
+
+class _Asker:
+    """Asks for files until they have been read; one thread, and only while there is something to ask."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Condition()
+        self._wanted: dict[str, datetime] = {}
+        self._works = False
+        self._gives_up_at = 0.0
+
+    def follow(self, files: Collection[str], since: datetime) -> None:
+        """See to it that the files are read after a moment of the database's clock."""
+        with self._lock:
+            self._wanted.update(dict.fromkeys(files, since))
+            self._gives_up_at = time.monotonic() + _PATIENCE
+            if not self._works:
+                self._works = True
+                threading.Thread(target=self._work, name="asks for DAG files", daemon=True).start()
+
+    def wait(self, seconds: float) -> list[str]:
+        """Wait until nothing is asked for; return what is left after so many seconds."""
+        with self._lock:
+            self._lock.wait_for(lambda: not self._wanted, seconds)
+            return sorted(self._wanted)
+
+    def forget(self) -> None:
+        """Ask for nothing any more."""
+        with self._lock:
+            self._wanted.clear()
+            self._lock.notify_all()
+            self._lock.wait_for(lambda: not self._works)
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                if self._lock.wait_for(lambda: not self._wanted, _PAUSE):
+                    self._works = False
+                    self._lock.notify_all()
+                    return
+                wanted = dict(self._wanted)
+            try:
+                done = _read_or_asked_again(wanted)
+            except Exception as error:
+                log.warning("The dag-processor was not asked again for %s: %s", ", ".join(wanted), error)
+                done = set(wanted) if time.monotonic() > self._gives_up_at else set()
+            with self._lock:
+                # What was asked for anew meanwhile stays.
+                for file in done:
+                    if self._wanted.get(file) == wanted[file]:
+                        del self._wanted[file]
+                self._lock.notify_all()
+
+
+def _read_or_asked_again(wanted: Mapping[str, datetime]) -> set[str]:
+    """Return the files that are done with: they have been read, or are not waited for any longer."""
+    db = Database()
     try:
-        request(keys)
-    except Exception as error:
-        log.warning("The dag-processor was not asked a second time: %s", error)
+        with db.transaction() as cursor:
+            read, moment = reads.read_since(cursor, wanted), now(cursor)
+    finally:
+        db.close()
+    left = set(wanted) - read
+    patience = timedelta(seconds=_PATIENCE)
+    given_up = {file for file in left if moment - wanted[file] > patience}
+    if again := sorted(left - given_up):
+        with metadata() as session:
+            _store(session, _place(session)[0], again)
+    if given_up:
+        log.warning("The dag-processor has not read %s yet: does it run?", ", ".join(sorted(given_up)))
+    return read | given_up
+
+
+def _store(session: Any, bundle: str, files: Collection[str]) -> None:
+    from airflow.models.dagbag import DagPriorityParsingRequest
+    from sqlalchemy.exc import IntegrityError
+
+    for file in files:
+        try:
+            with session.begin_nested():
+                session.add(DagPriorityParsingRequest(bundle, file))
+        except IntegrityError:
+            # It has been asked for, and the dag-processor has not come to it yet.
+            continue
 
 
 def _names(keys: Collection[str] | None) -> set[str]:
@@ -119,3 +199,6 @@ def _unreachable(reason: str) -> AirflowUnreachableError:
         f"Airflow's metadata database cannot be reached from here ({reason}). Do this where the scheduler or "
         "the api-server runs; until the dag-processor is asked, it finds changes at its next turn."
     )
+
+
+_asker = _Asker()

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from data_sync.catalogue.stored import revision
-from data_sync.dag import names
+from data_sync.dag import names, reads
 from data_sync.dag.files import content_of, parsed, schedules_file, version_of
 from data_sync.dag.patience import within
 from data_sync.dag.snapshot import Entry, Head, SnapshotFolder, new_generation
@@ -50,6 +50,7 @@ class Source:
     """
 
     def __init__(self, dag_file: str) -> None:
+        self._dag_file = dag_file
         self.path = schedules_file(dag_file)
 
     @cached_property
@@ -75,12 +76,12 @@ class Source:
         head = self._current_head() if is_dag_processor() else None
         if head is None:
             return list(self._read_directly().problems)
-        silent = [_SILENT] if _catalogue_revision() is None else []
+        silent = [_SILENT] if self._revision_now() is None else []
         return [*silent, *head.problems, *self.folder.failures()]
 
     def _current_head(self) -> Head | None:
         """Return the snapshot in force, a new one where something has changed."""
-        head, now = self.folder.head(), _catalogue_revision()
+        head, now = self.folder.head(), self._revision_now()
         version = version_of(content_of(self.path))
         if head is not None and (now is None or (head.file, head.revision) == (version, now)):
             return head
@@ -97,6 +98,27 @@ class Source:
             except Exception:
                 log.exception("No new snapshot could be made; the schedules stay as they were.")
                 return head
+
+    def _revision_now(self) -> int | None:
+        """Note that this file is being read, and ask which revision the catalogue is at.
+
+        :return: ``None`` when Postgres does not say in time.
+        """
+
+        def ask() -> int:
+            db = Database()
+            try:
+                with db.transaction() as cursor:
+                    reads.note(cursor, self._dag_file)
+                    return revision(cursor)
+            finally:
+                db.close()
+
+        try:
+            return within(_ASK_SECONDS, ask)
+        except Exception as error:
+            log.warning("The catalogue does not answer: %s", error)
+            return None
 
     def _renew(self) -> Head:
         from data_sync.dag.taking_over import take_over
@@ -118,21 +140,3 @@ class Source:
         except Exception as error:
             log.warning("The catalogue does not answer; schedules.yaml is used alone: %s", error)
         return known.of_file(file)
-
-
-def _catalogue_revision() -> int | None:
-    """Ask which revision the catalogue is at; ``None`` when Postgres does not say in time."""
-
-    def ask() -> int:
-        db = Database()
-        try:
-            with db.transaction() as cursor:
-                return revision(cursor)
-        finally:
-            db.close()
-
-    try:
-        return within(_ASK_SECONDS, ask)
-    except Exception as error:
-        log.warning("The catalogue does not answer: %s", error)
-        return None

@@ -99,13 +99,14 @@ def run_of(site: Site, key: str) -> list[Any]:
 _LIVE = """
 import sys
 from data_sync import accounts
-from data_sync.dag import live
+from data_sync.dag import live, reparse
 from data_sync.database import Database
 from data_sync.schedules.model import Schedule
 
 key, at, revision = sys.argv[1], sys.argv[2], int(sys.argv[3])
 if not at:
     live.delete(Database(), key)
+    reparse.wait_until_read(120)
     raise SystemExit
 words = {"key": key, "networks": ["admitad"], "cron": f"{at} * * *", "date_range": "yesterday"}
 schedule, db = Schedule.from_dict(words), Database()
@@ -115,6 +116,7 @@ if revision:
     live.change(db, schedule, revision=revision, trusted=True)
 else:
     live.create(db, schedule, owner="anna", trusted=True)
+reparse.wait_until_read(120)
 """
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 
+from data_sync.dag import reparse
 from data_sync.local.postgres import EmbeddedPostgres
 from tests.data_sync.dag.metadata import Metadata
 from tests.data_sync.dag.parsing import Parser
@@ -46,13 +46,10 @@ def tables(postgres: EmbeddedPostgres) -> Iterator[str]:
 
 @pytest.fixture
 def metadata(tables: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Metadata]:
-    """Airflow's database as after the first parse of our files; the second request comes at once."""
+    """Airflow's database as after the first parse of our files."""
     found = Metadata(tables)
     found.know("quick_sync", "quick_sync.py")
     found.know("data_sync_upkeep", "data_sync_upkeep.py")
     yield found
-    for thread in threading.enumerate():
-        if isinstance(thread, threading.Timer):
-            thread.cancel()
-            thread.join()
+    reparse._asker.forget()
     found.rows("TRUNCATE dag, dag_bundle, dag_priority_parsing_request, log CASCADE")

@@ -22,6 +22,7 @@ from data_sync.dag.snapshot import Entry, Head, SnapshotFolder, new_generation
 from data_sync.database import Database
 from data_sync.schedules.model import Schedule
 from tests.data_sync.dag.parsing import DAGS, Parser
+from tests.data_sync.kit import rows
 
 PROCESSOR = {"DATA_SYNC_DAG_PROCESSOR": "1"}
 NOBODY = "postgresql://nobody@127.0.0.1:1/none"
@@ -65,6 +66,25 @@ def test_without_postgres_every_schedule_stays_as_it_was_and_edits_wait(
     assert set(sync_dags(after)) == {"sync__one"}
     assert sync_dags(after)["sync__one"] != before["sync__one"]
     assert "write admitad" in str(after["errors"])
+
+
+def test_each_file_that_the_dag_processor_begins_to_read_is_noted(
+    site: Path, database: str, parser: Parser, db: Database
+) -> None:
+    def noted() -> dict[str, Any]:
+        found = rows(db, "SELECT file, read_at FROM data_sync.dag_file_reads")
+        return {row["file"]: row["read_at"] for row in found}
+
+    parser.parse(site / "dags")
+    assert noted() == {}, "only the dag-processor"
+    before = db.clock()
+    parse(parser, site)
+    first = noted()
+    shards = {f"shard_{number:02}.py" for number in range(names.SHARDS)}
+    assert set(first) == {*shards, "quick_sync.py", "data_sync_problems.py"}
+    assert all(before < moment < db.clock() for moment in first.values())
+    parse(parser, site)
+    assert all(moment > first[file] for file, moment in noted().items())
 
 
 @pytest.fixture

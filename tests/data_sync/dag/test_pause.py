@@ -117,7 +117,7 @@ def test_one_who_pauses_it_before_it_was_looked_at_is_not_overruled_either(
 def test_reparse_unpauses_it_and_says_so(db: Database, metadata: Metadata) -> None:
     know(metadata, "again", is_paused=True)
     remake(db, "again")
-    result = CliRunner().invoke(cli, ["reparse"])
+    result = CliRunner().invoke(cli, ["reparse", "--wait", "0"])
     assert result.exit_code == 0
     assert "again is not paused any more: a deleted schedule of this key was." in result.output
     assert not metadata.is_paused("again")

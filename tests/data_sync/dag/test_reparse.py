@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from data_sync import catalogue
 from data_sync.catalogue import editing
 from data_sync.cli import cli
-from data_sync.dag import live, reparse
+from data_sync.dag import live, reads, reparse
 from data_sync.dag.names import SHARDS, shard_of
 from data_sync.database import Database
 from data_sync.errors import (
@@ -25,6 +25,7 @@ from data_sync.errors import (
 )
 from tests.data_sync.catalogue.drawn import revision, schedule
 from tests.data_sync.dag.metadata import Metadata
+from tests.data_sync.kit import eventually
 
 
 def file_of(key: str) -> str:
@@ -38,7 +39,7 @@ def test_all_files_of_schedules_are_asked_for(metadata: Metadata) -> None:
     files = reparse.request()
     assert files == metadata.requests()
     assert len(files) == SHARDS + 2
-    assert {"quick_sync.py", "data_sync_problems.py", "shards/shard_00.py", "shards/shard_15.py"} < set(files)
+    assert {"quick_sync.py", "data_sync_problems.py", "shards/shard_00.py", "shards/shard_31.py"} < set(files)
 
 
 def test_the_files_of_given_schedules_are_asked_for_once_each(metadata: Metadata) -> None:
@@ -59,16 +60,64 @@ def test_many_may_ask_at_once(metadata: Metadata) -> None:
     assert metadata.requests() == answers[0]
 
 
-def test_a_request_that_airflow_drops_is_made_again(
-    metadata: Metadata, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reparse, "_AGAIN_SECONDS", 0.2)
-    reparse.request_twice(["a"])
+def drop(metadata: Metadata) -> None:
+    """Take the requests, as Airflow does."""
     metadata.rows("DELETE FROM dag_priority_parsing_request")
-    for thread in threading.enumerate():
-        if isinstance(thread, threading.Timer):
-            thread.join()
-    assert metadata.requests() == [file_of("a")]
+
+
+def read(db: Database, *keys: str) -> None:
+    """Read the files of schedules, as the dag-processor begins to."""
+    with db.transaction() as cursor:
+        for key in keys:
+            reads.note(cursor, f"/somewhere/dags/{file_of(key)}")
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reparse, "_PAUSE", 0.1)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_request_that_airflow_drops_is_made_again_until_the_file_is_read(
+    metadata: Metadata, db: Database
+) -> None:
+    read(db, "a", "c")
+    reparse.request_until_read(db, ["a", "c"])
+    for _ in range(3):
+        drop(metadata)
+        eventually(lambda: metadata.requests() == sorted({file_of("a"), file_of("c")}))
+    read(db, "a")
+    eventually(lambda: reparse.wait_until_read(0) == [file_of("c")])
+    drop(metadata)
+    eventually(lambda: metadata.requests() == [file_of("c")])
+    read(db, "c")
+    assert reparse.wait_until_read(30) == []
+    drop(metadata)
+    time.sleep(0.5)
+    assert metadata.requests() == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_edit_made_while_another_one_is_waited_for_is_waited_for_as_well(
+    metadata: Metadata, db: Database
+) -> None:
+    reparse.request_until_read(db, ["a"])
+    read(db, "a")
+    reparse.request_until_read(db, ["a"])
+    time.sleep(0.5)
+    assert reparse.wait_until_read(0) == [file_of("a")]
+    read(db, "a")
+    assert reparse.wait_until_read(30) == []
+
+
+@pytest.mark.usefixtures("impatient", "metadata")
+def test_where_no_dag_processor_runs_it_stops_asking_and_says_so(
+    db: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(reparse, "_PATIENCE", 0.3)
+    reparse.request_until_read(db, ["a"])
+    assert reparse.wait_until_read(30) == []
+    assert f"has not read {file_of('a')} yet: does it run?" in caplog.text
 
 
 def test_the_shards_lie_beside_quick_sync_wherever_that_is(metadata: Metadata) -> None:
@@ -89,12 +138,22 @@ def test_before_the_first_parse_a_sentence_says_what_to_wait_for(metadata: Metad
         reparse.request()
 
 
-def test_the_command_names_the_files(metadata: Metadata) -> None:
-    told = CliRunner().invoke(cli, ["reparse", "a"])
-    assert (told.exit_code, told.stdout) == (0, f"The dag-processor reads {file_of('a')} now.\n")
+@pytest.mark.usefixtures("impatient")
+def test_the_command_waits_until_the_files_are_read_and_names_them(metadata: Metadata, db: Database) -> None:
+    told = CliRunner().invoke(cli, ["reparse", "a", "--wait", "0"])
+    assert (told.exit_code, told.stdout) == (0, "")
+    assert told.stderr.startswith(f"It has not come to {file_of('a')} yet. It is asked to")
     assert metadata.requests() == [file_of("a")]
-    assert CliRunner().invoke(cli, ["reparse"]).exit_code == 0
+    assert CliRunner().invoke(cli, ["reparse", "--wait", "0"]).exit_code == 0
     assert len(metadata.requests()) == SHARDS + 2
+    with ThreadPoolExecutor(1) as beside:
+        waiting = beside.submit(CliRunner().invoke, cli, ["reparse", "a", "c"])
+        eventually(lambda: len(reparse.wait_until_read(0)) > 0)
+        while not waiting.done():
+            read(db, "a", "c")
+            time.sleep(0.2)
+    reading = ", ".join(sorted({file_of("a"), file_of("c")}))
+    assert waiting.result().stdout == f"The dag-processor reads {reading}.\n"
 
 
 # Where it cannot be reached.
@@ -152,7 +211,7 @@ def test_a_change_is_stored_all_the_same_where_airflow_cannot_be_told(
 def test_every_edit_is_stored_and_its_file_is_asked_for(metadata: Metadata, db: Database) -> None:
     def asked() -> list[str]:
         found = metadata.requests()
-        metadata.rows("DELETE FROM dag_priority_parsing_request")
+        drop(metadata)
         return found
 
     made = live.create(db, schedule("mine"), owner="anna", trusted=True)
