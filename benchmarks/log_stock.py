@@ -72,7 +72,7 @@ SELECT d.id, CASE WHEN kind = 'quick_sync' THEN 'quick_sync' ELSE 'sync__' || s.
 FROM (SELECT id, floor(%(schedules)s * power(random(), 2))::int AS number, random() AS r,
           id > %(last)s - 20 AS is_new, make_interval(secs => 10 + 200 * random()) AS took,
           now() - make_interval(days => %(days)s) * ((%(last)s - id)::float8 / %(last)s) AS at
-      FROM generate_series(%(from)s, %(to)s) id) d
+      FROM generate_series(%(from)s::bigint, %(to)s) id) d
 JOIN data_sync.sync_schedules s ON s.key = 's' || lpad(d.number::text, 5, '0'),
 LATERAL (SELECT CASE WHEN r < 0.91 THEN 'scheduled' WHEN r < 0.94 THEN 'run_now' WHEN r < 0.96 THEN 'backfill'
                      ELSE 'quick_sync' END AS kind) k

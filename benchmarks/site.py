@@ -44,10 +44,16 @@ class Site:
     :param folder: empty, and open to the user that Postgres runs as.
     :param schedules: the text of schedules.yaml.
     :param options: Airflow's options by section and key.
+    :param plugins: the folder of plugins; ``None`` for none.
     """
 
     def __init__(
-        self, folder: Path, schedules: str, options: dict[tuple[str, str], str] | None = None
+        self,
+        folder: Path,
+        schedules: str,
+        options: dict[tuple[str, str], str] | None = None,
+        *,
+        plugins: Path | None = None,
     ) -> None:
         self.home = Home(folder / "home")
         secrets = self.home.prepare()
@@ -59,7 +65,7 @@ class Site:
         self.postgres = EmbeddedPostgres(self.home.postgres, _FAST)
         self.postgres.start(self.home.logs / "postgres.log", [settings.AIRFLOW_DATABASE, settings.DATABASE])
         # Nothing listens for tasks here: a dag-processor needs no port.
-        layout = Layout(self.home, 0, 0, dags=self.root / "dags", plugins=folder / "no-plugins")
+        layout = Layout(self.home, 0, 0, dags=self.root / "dags", plugins=plugins or folder / "no-plugins")
         self.env = {
             **settings.environment(layout, secrets, self.postgres),
             **settings.as_variables(options or {}),
