@@ -50,8 +50,8 @@ _DAGS = """
 INSERT INTO dag (dag_id, is_paused, is_stale, bundle_name, timetable_type, max_active_tasks, max_active_runs,
     max_consecutive_failed_dag_runs, has_task_concurrency_limits, has_import_errors, exceeds_max_non_backfill,
     partition_mapper_info, next_dagrun_create_after)
-SELECT 'sync__s' || lpad(n::text, 5, '0'), n %% 10 = 0, false, 'dags', '', 16, 1, 0, false, false, false, '[]',
-    now() + make_interval(mins => n)
+SELECT 'sync__s' || lpad(n::text, 5, '0'), n %% 10 = 0, false, 'dags', '', 16, 1, 0, false, false, false,
+    '[]', now() + make_interval(mins => n)
 FROM generate_series(0, {last}) n
 """
 
