@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from benchmarks.api_servers import ApiServer, api_servers
 from tests.plugins.airflow_app import App
+from tests.plugins.servers import api_servers
 
 NEW = {"key": "hourly", "networks": ["admitad"], "interval": "1h", "date_range": "today"}
 
@@ -24,10 +24,10 @@ def test_two_servers_are_one_api(stocked: App, tmp_path: Path) -> None:
     with api_servers(2, tmp_path, settings) as (one, other):
 
         def ask(
-            server: ApiServer, who: str, method: str = "GET", path: str = "", **more: object
+            address: str, who: str, method: str = "GET", path: str = "", **more: object
         ) -> requests.Response:
             headers = {"Authorization": f"Bearer {stocked.tokens[who]}"}
-            url = f"{server.address}/sync/schedules{path}"
+            url = f"{address}/sync/schedules{path}"
             return requests.request(method, url, headers=headers, timeout=60, **more)  # type: ignore[arg-type]
 
         made = ask(one, "anna", "POST", json=NEW)
