@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import builds, floors, loads, pace, processor, task_cost
+from benchmarks import api, builds, floors, loads, pace, processor, task_cost
 from benchmarks.figures import Result, keep, show
 
 #: The parts by name, in the order of the report.
@@ -22,9 +22,10 @@ PARTS: dict[str, Callable[[], Sequence[Result]]] = {
     "tasks": task_cost.measure,
     "builds": builds.measure,
     "processor": processor.measure,
+    "api": api.measure,
 }
 #: What is left out unless it is named: it takes long.
-LONG = frozenset({"million", "processor"})
+LONG = frozenset({"million", "processor", "api"})
 
 
 def main(names: Sequence[str]) -> None:

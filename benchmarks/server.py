@@ -110,7 +110,7 @@ class Database:
             "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::float8, tup_updated + tup_deleted "
             "FROM pg_stat_database WHERE datname = current_database()"
         )[0]
-        return _cpu(self._process), wal, dead
+        return server_cpu(self._process), wal, dead
 
 
 @contextmanager
@@ -129,7 +129,7 @@ def _postmaster(data: Path) -> psutil.Process:
     return psutil.Process(int((data / "postmaster.pid").read_text().split()[0]))
 
 
-def _cpu(postmaster: psutil.Process) -> float:
+def server_cpu(postmaster: psutil.Process) -> float:
     """Sum up the processor time of a server: those of its processes that have ended are counted by it.
 
     A process that ends meanwhile would be counted twice or not at all: then it is summed up again.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, timedelta
 
 from sync_api.problems import Problem
 from sync_api.shapes.problem import FieldError
@@ -25,11 +24,6 @@ def chosen_days(
     if (end - start).days >= most:
         raise _wrong(f"these are more than {most} days", "ask for fewer at a time")
     return start, end
-
-
-def midnight(day: date, zone: ZoneInfo, *, later: int = 0) -> datetime:
-    """Return when a day begins in a zone (aware, UTC), or one that comes so many days later."""
-    return datetime.combine(day + timedelta(days=later), time.min, zone).astimezone(UTC)
 
 
 def _wrong(message: str, fix: str) -> Problem:

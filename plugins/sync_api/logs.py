@@ -12,12 +12,12 @@ from fastapi import Query, Request
 from data_sync.dag.names import QUICK_SYNC, SYNC
 from data_sync.looking import log as one_log
 from data_sync.looking import logs as looking
+from data_sync.looking.days import midnight
 from data_sync.looking.log_filters import LogFilter
 from data_sync.schedules.accounts import AccountRef
 from sync_api.access import Caller, Reader, Runner
 from sync_api.breaker import in_thread
 from sync_api.cursors import cursor_of, mark_of
-from sync_api.days import midnight
 from sync_api.idempotency import OnceOnly
 from sync_api.problems import Problem
 from sync_api.room import Tables, problems, room, viewer_of

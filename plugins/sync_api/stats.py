@@ -12,7 +12,7 @@ from data_sync.database import now
 from data_sync.looking.log_filters import LogFilter
 from data_sync.looking.stats import stats
 from sync_api.access import Reader
-from sync_api.days import chosen_days, midnight
+from sync_api.days import chosen_days
 from sync_api.logs import MANUAL
 from sync_api.room import Tables, problems, room, viewer_of
 from sync_api.shapes.stats import MOST_DAYS, Stats, StatsItem, StatsQuery
@@ -32,10 +32,8 @@ def get_stats(caller: Reader, db: Tables, query: Annotated[StatsQuery, Query()])
             network=query.network,
             schedule=None if is_manual else query.schedule,
             without_schedule=is_manual,
-            since=midnight(first, zone),
-            before=midnight(last, zone, later=1),
         )
-        rows = stats(cursor, viewer_of(caller), wanted, query.by, zone=query.timezone)
+        rows = stats(cursor, viewer_of(caller), wanted, query.by, first=first, last=last, zone=query.timezone)
     items = [StatsItem(**row, success_rate=_rate(row)) for row in rows]
     return Stats(items=items, total_entries=len(items), first_day=first, last_day=last)
 

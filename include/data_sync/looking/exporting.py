@@ -8,9 +8,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import IO, Any
+from typing import Any
 
 #: How many logs a sheet takes; Excel's own end is at 1,048,576 lines.
 MOST_IN_XLSX = 1_000_000
@@ -26,9 +26,6 @@ COLUMNS = (
 # Spreadsheets take these for the beginning of a formula, the wide ones of East Asia too; and some cut a line
 # at other signs than the comma, wherever it is quoted.
 _FORMULA = re.compile(r"""(^|[;,|"\t\r\n])(?=[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])""")
-#: The longest text of a cell in Excel.
-_LONGEST = 32_767
-
 Row = Mapping[str, Any]
 
 
@@ -45,38 +42,6 @@ def csv_text(rows: Iterable[Row], *, with_header: bool) -> str:
         writer.writerow(COLUMNS)
     writer.writerows([_csv_cell(row[name]) for name in COLUMNS] for row in rows)
     return text.getvalue()
-
-
-def write_xlsx(file: IO[bytes], pages: Iterable[Sequence[Row]]) -> None:
-    """Write logs as a workbook with one sheet, holding one line in memory at a time; times are UTC."""
-    # Loaded when it is needed: the api-server starts without it.
-    from xlsxwriter import Workbook
-
-    options = {
-        "constant_memory": True,
-        "strings_to_formulas": False,
-        "strings_to_urls": False,
-        "strings_to_numbers": False,
-        "remove_timezone": True,
-    }
-    with Workbook(file, options) as book:
-        sheet = book.add_worksheet("Logs")
-        moment = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
-        bold = book.add_format({"bold": True})
-        sheet.freeze_panes(1, 0)
-        for column, name in enumerate(COLUMNS):
-            sheet.set_column(column, column, 20)
-            sheet.write_string(0, column, f"{name} (UTC)" if name.endswith("_at") else name, bold)
-        lines = (row for page in pages for row in page)
-        for line, row in enumerate(lines, start=1):
-            for column, name in enumerate(COLUMNS):
-                value = row[name]
-                if isinstance(value, datetime):
-                    sheet.write_datetime(line, column, value, moment)
-                elif isinstance(value, int | float):
-                    sheet.write_number(line, column, value)
-                elif value is not None:
-                    sheet.write_string(line, column, str(value)[:_LONGEST])
 
 
 def _csv_cell(value: Any) -> str:

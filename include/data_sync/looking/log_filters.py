@@ -40,12 +40,19 @@ class Conditions:
     """A filter in SQL.
 
     :param time: between which moments.
-    :param others: what is looked at in each row; without a text, all of it is in the index by time.
+    :param filters: what is looked at in each row, all of it in the index by time.
+    :param text: which words it must have, where that matters.
     """
 
     time: str
-    others: str
+    filters: str
     values: dict[str, Any]
+    text: str = "true"
+
+    @property
+    def others(self) -> str:
+        """All but the time."""
+        return f"{self.filters} AND {self.text}"
 
     @property
     def all(self) -> str:
@@ -78,12 +85,12 @@ def conditions(cursor: Cursor, viewer: Viewer, wanted: LogFilter) -> Conditions:
         time.append("l.created_at < %(before)s")
         values["before"] = wanted.before
     if wanted.text is not None:
-        others.append(_TEXT)
         values["text"] = wanted.text
     if not viewer.is_admin:
         others.append(_SEEN)
         values |= {"viewer": viewer.name, **_seen_schedules(cursor, viewer)}
-    return Conditions(" AND ".join(time) or "true", " AND ".join(others) or "true", values)
+    text = _TEXT if wanted.text is not None else "true"
+    return Conditions(" AND ".join(time) or "true", " AND ".join(others) or "true", values, text)
 
 
 # Of a key that was deleted and made again by somebody else, the logs from before are not theirs.
@@ -101,7 +108,7 @@ def _seen_schedules(cursor: Cursor, viewer: Viewer) -> dict[str, Any]:
         SELECT s.key, s.source, s.created_at FROM (
             SELECT DISTINCT ON (key) * FROM data_sync.sync_schedules
             ORDER BY key, deleted_at IS NULL DESC, source = 'yaml' DESC, deleted_at DESC
-        ) s WHERE {SEES_SCHEDULE}
+        ) s WHERE {SEES_SCHEDULE} ORDER BY s.key
         """,  # noqa: S608
         viewer.values,
     )

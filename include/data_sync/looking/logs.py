@@ -7,8 +7,9 @@ on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,12 +19,17 @@ from data_sync.database import Cursor, one
 from data_sync.looking.log_filters import Conditions, LogFilter, conditions
 from data_sync.looking.viewer import Viewer
 
-#: Up to this many of the planner's units of cost, all that matches is found: tens of milliseconds.
-_CHEAP = 25_000
+#: Up to this many of the planner's units of cost, all that matches is found: some ten milliseconds.
+_CHEAP = 1_500
+#: What a page costs the planner here: it would believe that each comes from a disk, and so take a few
+#: thousand logs for more expensive than a look at a million in memory.
+_PAGE_COST = "0.1"
 #: And when it takes longer than this after all, the list is walked.
-_QUICK = "200ms"
+_QUICK = "100ms"
+#: Of words that more logs have, each log is asked instead of the index of words.
+_FREQUENT = 20_000
 #: How many logs one page looks at, at most: where an index alone can judge them, and where words are read.
-STRETCH, STRETCH_OF_TEXT = 50_000, 20_000
+STRETCH, STRETCH_OF_TEXT = 25_000, 10_000
 
 
 @dataclass(frozen=True)
@@ -82,29 +88,49 @@ def list_page(
 
     :param after: where the part before it has ended.
     """
-    found = conditions(cursor, viewer, wanted)
-    rows, cost = _estimate(cursor, found)
+    found = _weighed(cursor, conditions(cursor, viewer, wanted))
+    rows, cost = _estimate(cursor, found.all, found.values)
     page = _whole(cursor, found, after, limit) if cost <= _CHEAP else None
     return page or _walk(cursor, found, after, limit, total=rows)
 
 
 def _whole(cursor: Cursor, found: Conditions, after: Mark | None, limit: int) -> LogPage | None:
     """Find all that matches; ``None`` when that takes longer than the planner had expected."""
+    begin = f"WHERE {_AFTER}" if after else ""
     try:
-        with cursor.connection.transaction():
-            row = one(cursor.execute("SELECT current_setting('statement_timeout') AS before").fetchone())
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [_QUICK])
-            cursor.execute(
-                f"SELECT count(*) AS total FROM data_sync.sync_logs l WHERE {found.all}",  # noqa: S608
-                found.values,
-            )
-            total = one(cursor.fetchone())["total"]
-            ids = f"SELECT l.id, l.created_at FROM data_sync.sync_logs l WHERE {found.all}"  # noqa: S608
-            page = _rows(cursor, ids, found, after, limit)
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [row["before"]])
+        with _within(cursor, statement_timeout=_QUICK, random_page_cost=_PAGE_COST, seq_page_cost=_PAGE_COST):
+            found_rows = cursor.execute(
+                "WITH found AS MATERIALIZED (SELECT l.id, l.created_at FROM data_sync.sync_logs l "  # noqa: S608
+                f"WHERE {found.all}), page AS MATERIALIZED (SELECT l.id FROM found l {begin} {_NEWEST_FIRST} "
+                "LIMIT %(limit)s) SELECT (SELECT count(*) FROM found) AS total, p.* FROM (SELECT) always "
+                f"LEFT JOIN (SELECT {FIELDS} FROM page JOIN data_sync.sync_logs l ON l.id = page.id "
+                f"{FIGURES}) p ON true ORDER BY p.created_at DESC, p.id DESC",
+                {**found.values, **_marked(after), "limit": limit + 1},
+            ).fetchall()
     except psycopg.errors.QueryCanceled:
         return None
+    total = found_rows[0]["total"]
+    page = [row for row in found_rows if row["id"] is not None]
     return LogPage(page[:limit], total, False, _mark(page[limit - 1]) if page[limit:] else None)
+
+
+@contextmanager
+def _within(cursor: Cursor, **settings: str) -> Iterator[None]:
+    """Have a block run under other settings of the server, and all that follows under those from before."""
+    with cursor.connection.transaction():
+        before = cursor.execute(
+            "SELECT name, current_setting(name) AS value FROM unnest(%s::text[]) name", [list(settings)]
+        ).fetchall()
+        _set(cursor, settings)
+        yield
+        _set(cursor, {row["name"]: row["value"] for row in before})
+
+
+def _set(cursor: Cursor, settings: Mapping[str, str]) -> None:
+    cursor.execute(
+        "SELECT set_config(name, value, true) FROM unnest(%s::text[], %s::text[]) s (name, value)",
+        [list(settings), list(settings.values())],
+    )
 
 
 def walk_page(cursor: Cursor, viewer: Viewer, wanted: LogFilter, after: Mark | None, limit: int) -> LogPage:
@@ -153,13 +179,25 @@ def _rows(
     ).fetchall()
 
 
-def _estimate(cursor: Cursor, found: Conditions) -> tuple[int, float]:
+def _weighed(cursor: Cursor, found: Conditions) -> Conditions:
+    """Keep words that many logs have from being looked up in the index of words.
+
+    It would gather all of those logs before anything else is looked at, and the planner takes that for cheap.
+    """
+    if "text" not in found.values:
+        return found
+    rows, _ = _estimate(cursor, found.text, found.values)
+    return replace(found, text=f"({found.text}) IS TRUE") if rows > _FREQUENT else found
+
+
+def _estimate(cursor: Cursor, wanted: str, values: Mapping[str, Any]) -> tuple[int, float]:
     """Return how many logs the planner expects to match, and what it takes to find them all."""
-    cursor.execute(
-        f"EXPLAIN (FORMAT JSON) SELECT 1 FROM data_sync.sync_logs l WHERE {found.all}",  # noqa: S608
-        found.values,
-    )
-    plan = one(cursor.fetchone())["QUERY PLAN"][0]["Plan"]
+    with _within(cursor, random_page_cost=_PAGE_COST, seq_page_cost=_PAGE_COST):
+        cursor.execute(
+            f"EXPLAIN (FORMAT JSON) SELECT l.id, l.created_at FROM data_sync.sync_logs l WHERE {wanted}",  # noqa: S608
+            values,
+        )
+        plan = one(cursor.fetchone())["QUERY PLAN"][0]["Plan"]
     return int(plan["Plan Rows"]), float(plan["Total Cost"])
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from datetime import date, timedelta
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from data_sync.database import Cursor
-from data_sync.looking.log_filters import LogFilter, conditions
+from data_sync.looking.days import midnight
+from data_sync.looking.kept_figures import Day, figures_of
+from data_sync.looking.log_filters import Conditions, LogFilter, conditions
 from data_sync.looking.viewer import Viewer
 from network_clients.records import Kind
 
@@ -55,24 +61,59 @@ def _rows(count: str) -> str:
     return f"COALESCE(sum({' + '.join(kinds)}), 0)::bigint"
 
 
-def stats(cursor: Cursor, viewer: Viewer, wanted: LogFilter, by: By, *, zone: str) -> list[dict[str, Any]]:
+_STATEMENT = """
+SELECT {day} AS day, {network} AS network, {schedule} AS schedule_key, {figures}
+FROM data_sync.sync_logs l
+WHERE l.created_at >= %(first_at)s AND l.created_at < %(last_at)s AND {found} AND l.kind <> 'check'
+GROUP BY 1, 2, 3 ORDER BY count(*) DESC, 1, 2, 3 LIMIT %(most)s::bigint
+"""
+
+
+def stats(
+    cursor: Cursor, viewer: Viewer, wanted: LogFilter, by: By, *, first: date, last: date, zone: str
+) -> list[dict[str, Any]]:
     """Add up the logs that a person sees, checks of accounts left out.
 
-    :param wanted: names the time too; the more logs it holds, the longer this takes.
+    Past days are worked out once where an entry stands for a day or a part of one; else the more logs there
+    are, the longer this takes.
+
+    :param first, last: days, both inclusive.
     :param zone: IANA name; whose days these are.
     """
     found = conditions(cursor, viewer, wanted)
+    statement = _statement(found, by)
+    # Days are kept whole: what is too much of them is cut off afterwards.
+    values = {**found.values, "zone": zone, "most": MOST_GROUPS if by is By.SCHEDULE else None}
+
+    def add_up(start: Day, end: Day) -> list[dict[str, Any]]:
+        return cursor.execute(statement, {**values, "first_at": start.begins, "last_at": end.ends}).fetchall()
+
+    days = _days(first, last, ZoneInfo(zone))
+    if by is By.SCHEDULE:
+        rows = add_up(days[0], days[-1])
+    else:
+        rows = figures_of(cursor, _scope(statement, values), days, add_up)
+    most = sorted(rows, key=lambda row: -row["runs"])[:MOST_GROUPS]
+    return sorted(most, key=_place)
+
+
+def _statement(found: Conditions, by: By) -> str:
     day, network, schedule = _GROUPS[by]
-    figures = _FIGURES.format(
-        **{count: _rows(count) for count in ("read", "inserted", "updated")}, seconds=_SECONDS
-    )
-    return cursor.execute(
-        f"""
-        SELECT * FROM (
-            SELECT {day} AS day, {network} AS network, {schedule} AS schedule_key, {figures}
-            FROM data_sync.sync_logs l WHERE {found.all} AND l.kind <> 'check' GROUP BY 1, 2, 3
-            ORDER BY count(*) DESC, 1, 2, 3 LIMIT %(most)s
-        ) s ORDER BY day, network, runs DESC, schedule_key
-        """,  # noqa: S608
-        {**found.values, "zone": zone, "most": MOST_GROUPS},
-    ).fetchall()
+    counts = {count: _rows(count) for count in ("read", "inserted", "updated")}
+    figures = _FIGURES.format(**counts, seconds=_SECONDS)
+    return _STATEMENT.format(day=day, network=network, schedule=schedule, figures=figures, found=found.all)
+
+
+def _scope(statement: str, values: dict[str, Any]) -> str:
+    """Name what is added up: the same logs in the same way have the same name."""
+    return sha256(json.dumps([statement, values], sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _days(first: date, last: date, zone: ZoneInfo) -> list[Day]:
+    days = (first + timedelta(days=number) for number in range((last - first).days + 1))
+    return [Day(day, midnight(day, zone), midnight(day, zone, later=1)) for day in days]
+
+
+def _place(row: dict[str, Any]) -> tuple[object, ...]:
+    key = row["schedule_key"]
+    return row["day"] or date.min, row["network"] or "", -row["runs"], key is None, key or ""
