@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.plugins.log_stock import COMPLETE, FAILED
+from tests.plugins.log_stock import COMPLETE, FAILED, RUNNING, stock_running_log
 from tests.plugins.routes import RouteCase, ask
 
 _ONE = f"/logs/{FAILED}"
@@ -30,6 +30,20 @@ LOGS = (
             404: ask("anna", "POST", f"{_MISSING}/retry"),
             409: ask("anna", "POST", f"/logs/{COMPLETE}/retry"),
             422: ask("anna", "POST", f"{_NO_NUMBER}/retry"),
+        },
+    ),
+    RouteCase(
+        "POST",
+        "/logs/{log}/cancel",
+        may_not="vera",
+        url=f"/logs/{RUNNING}/cancel",
+        expected=202,
+        owned=True,
+        before=stock_running_log,
+        also={
+            404: ask("anna", "POST", f"{_MISSING}/cancel"),
+            409: ask("anna", "POST", f"/logs/{COMPLETE}/cancel"),
+            422: ask("anna", "POST", f"{_NO_NUMBER}/cancel"),
         },
     ),
     RouteCase("GET", "/stats", also={422: ask("anna", "GET", "/stats?from=2020-01-01")}),
