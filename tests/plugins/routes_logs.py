@@ -46,6 +46,11 @@ LOGS = (
             422: ask("anna", "POST", f"{_NO_NUMBER}/cancel"),
         },
     ),
+    RouteCase(
+        "GET",
+        "/events",
+        also={422: ask("anna", "GET", "/events", headers={"Last-Event-ID": "made-up"})},
+    ),
     RouteCase("GET", "/stats", also={422: ask("anna", "GET", "/stats?from=2020-01-01")}),
     RouteCase("GET", "/coverage", also={422: ask("anna", "GET", "/coverage?from=2020-01-01")}),
 )
