@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,8 +88,9 @@ class Watcher:
 
     def close(self) -> None:
         """Go away without a word."""
-        stream = self.answer.extensions["network_stream"]
-        stream.get_extra_info("socket").close() if not self.is_over else None
+        if not self.is_over:
+            with suppress(OSError):
+                self.answer.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
         self._client.close()
 
 
