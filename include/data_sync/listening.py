@@ -13,6 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -29,6 +30,11 @@ NEVER = "none"
 
 #: How often it is tried whether messages still come, and how long one may take, in seconds.
 _PROBE_EVERY, _PROBE_TAKES = 15.0, 2.0
+#: For how long messages are sent to somebody who was lost.
+_LEASE = timedelta(seconds=45)
+#: When listening has begun, somebody must ask by the clock for so many seconds still: what was being written
+#: then sends no message.
+_OVERLAP = 3.0
 #: After a failure, nobody listens for so many seconds.
 _PAUSE = 30.0
 _PATIENCE = {"connect_timeout": 2, "tcp_user_timeout": 5_000}
@@ -49,16 +55,22 @@ class Listener:
     """Calls back whenever something was written, from a thread of its own.
 
     :param db: over which it tries whether messages come.
-    :param heard: called for each message, and when listening begins: what came before was not heard.
+    :param heard: called for each message.
     """
 
     def __init__(self, db: Callable[[], Database], heard: Callable[[], None]) -> None:
         self._db = db
         self._heard = heard
         self._stopped = threading.Event()
-        #: Whether messages come; while they do not, somebody must ask by the clock.
-        self.is_listening = False
+        self._holder = uuid.uuid4().hex
+        self._since: float | None = None
         self._thread = threading.Thread(target=self._run, name="data_sync listener", daemon=True)
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether messages come; while they do not, somebody must ask by the clock."""
+        since = self._since
+        return since is not None and time.monotonic() - since > _OVERLAP
 
     def start(self) -> None:
         """Begin."""
@@ -78,29 +90,37 @@ class Listener:
             except (NotListeningError, DatabaseError, psycopg.Error) as error:
                 log.warning("Live events are asked for by the clock for %g s: %s", _PAUSE, error)
             finally:
-                self.is_listening = False
+                self._since = None
             self._stopped.wait(_PAUSE)
 
     def _listen(self, connection: psycopg.Connection[Any]) -> None:
         connection.execute(f"LISTEN {CHANNEL}")
         while not self._stopped.is_set():
             self._probe(connection)
-            if not self.is_listening:
-                self.is_listening = True
-                self._heard()
+            self._since = self._since or time.monotonic()
             until = time.monotonic() + _PROBE_EVERY
             while not self._stopped.is_set() and time.monotonic() < until:
                 # In short turns, so that it ends soon when nobody watches any more.
                 for _ in connection.notifies(timeout=1.0, stop_after=1):
                     self._heard()
+        connection.execute("DELETE FROM data_sync.event_listeners WHERE holder = %s", [self._holder])
 
     def _probe(self, connection: psycopg.Connection[Any]) -> None:
-        """Send a message and wait for it.
+        """Ask for messages, send one and wait for it.
 
         :raises NotListeningError: when it does not come.
         """
         word = uuid.uuid4().hex
         with self._db().transaction() as cursor:
+            cursor.execute(
+                """
+                WITH lost AS (DELETE FROM data_sync.event_listeners
+                              WHERE until < clock_timestamp() AND holder <> %(holder)s)
+                INSERT INTO data_sync.event_listeners VALUES (%(holder)s, clock_timestamp() + %(lease)s)
+                ON CONFLICT (holder) DO UPDATE SET until = excluded.until
+                """,
+                {"holder": self._holder, "lease": _LEASE},
+            )
             cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, word])
         until = time.monotonic() + _PROBE_TAKES
         while (left := until - time.monotonic()) > 0:

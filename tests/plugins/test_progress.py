@@ -110,11 +110,16 @@ def test_who_sees_a_log_in_the_list_is_told_of_it_and_nobody_else(stocked: App, 
     compare()
 
 
-def test_each_change_of_a_run_sends_one_message_per_transaction(db: Database, database: str) -> None:
+def test_a_transaction_sends_one_message_however_much_it_changes_and_none_while_nobody_watches(
+    db: Database, database: str
+) -> None:
     with psycopg.connect(database, autocommit=True) as ear:
         ear.execute("LISTEN data_sync_progress")
+        open_run(db, make_request("r0"))
+        assert list(ear.notifies(timeout=0.5)) == [], "nobody watches"
+        ear.execute("INSERT INTO data_sync.event_listeners VALUES ('me', now() + interval '1 minute')")
         open_run(db, make_request("r1"))
         assert len(list(ear.notifies(timeout=0.5))) == 1
         with db.transaction() as cursor:
-            cancelling.cancel(cursor, 1, "anna")
+            cancelling.cancel(cursor, 2, "anna")
         assert len(list(ear.notifies(timeout=0.5))) == 1

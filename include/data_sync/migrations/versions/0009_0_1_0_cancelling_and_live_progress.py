@@ -24,11 +24,20 @@ ALTER TABLE sync_logs ADD COLUMN IF NOT EXISTS changed_in xid8;
 ALTER TABLE sync_log_steps ADD COLUMN IF NOT EXISTS changed_in xid8;
 CREATE INDEX IF NOT EXISTS sync_logs_changed ON sync_logs (changed_in) WHERE changed_in IS NOT NULL;
 
--- The message is always the same, so that a transaction sends one of them however many rows it changes.
+-- Who wants to be told at once; each api-server in which somebody watches, renewed while it does.
+CREATE UNLOGGED TABLE IF NOT EXISTS event_listeners (
+    holder text PRIMARY KEY,
+    until timestamptz NOT NULL
+);
+
+-- Transactions that send a message are committed one after another, in all databases of the server: none is
+-- sent while nobody watches. It is always the same, so that a transaction sends one however much it changes.
 CREATE OR REPLACE FUNCTION note_progress() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.changed_in := pg_current_xact_id();
-    PERFORM pg_notify('data_sync_progress', '');
+    IF EXISTS (SELECT 1 FROM data_sync.event_listeners WHERE until > clock_timestamp()) THEN
+        PERFORM pg_notify('data_sync_progress', '');
+    END IF;
     RETURN NEW;
 END $$;
 DROP TRIGGER IF EXISTS note_progress ON sync_logs;
