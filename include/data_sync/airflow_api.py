@@ -48,7 +48,7 @@ class AirflowApi:
         token = conf.get("data_sync", "api_token", fallback="")
         if not url or not token:
             raise ConfigError(
-                "This command starts runs through Airflow's REST API. Set AIRFLOW__DATA_SYNC__API_URL to the "
+                "This command goes through Airflow's REST API. Set AIRFLOW__DATA_SYNC__API_URL to the "
                 "address of the api-server and AIRFLOW__DATA_SYNC__API_TOKEN to a token of yours; the demo "
                 "writes both into the file .data/env."
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,8 +33,11 @@ class Budget:
     refusals: int
 
 
-def list_budgets(cursor: Cursor) -> list[Budget]:
-    """Return the budgets of all accounts that have made a call, by account and limit."""
+def list_budgets(cursor: Cursor, accounts: Sequence[str] | None = None) -> list[Budget]:
+    """Return the budgets of accounts that have made a call, by account and limit.
+
+    :param accounts: only of these.
+    """
     cursor.execute(
         """
         SELECT a.account, a.limit_name, r.allowed, r.per_seconds, u.used,
@@ -43,7 +47,9 @@ def list_budgets(cursor: Cursor) -> list[Budget]:
         FROM data_sync.account_limits a JOIN data_sync.rate_limits r USING (identity, limit_name),
         LATERAL (SELECT CASE WHEN r.window_started_at + r.per_seconds * interval '1 second'
                                   > clock_timestamp() THEN r.window_calls ELSE 0 END AS used) u
+        WHERE %(accounts)s::text[] IS NULL OR a.account = ANY(%(accounts)s)
         ORDER BY a.account, a.limit_name
-        """
+        """,
+        {"accounts": None if accounts is None else list(accounts)},
     )
     return [Budget(**row) for row in cursor]

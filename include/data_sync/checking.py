@@ -9,8 +9,8 @@ from typing import Any
 
 from data_sync import accounts
 from data_sync.database import Cursor, Database
-from data_sync.errors import AccountRefusedError, DataSyncError
-from data_sync.ledger import steps
+from data_sync.errors import AccountRefusedError, DataSyncError, UnitCancelledError
+from data_sync.ledger import cancelling, steps
 from data_sync.ledger.steps import Place
 from data_sync.limiter import LONGEST_SLEEP
 from data_sync.sync import build_client
@@ -54,15 +54,23 @@ def run_check(
     place: Place,
     holder: str,
     load_credentials: Callable[[str], Credentials] = accounts.load_credentials,
+    *,
+    round_: int = 0,
 ) -> None:
     """Check one account and store the answer.
 
     :param holder: names this try of the task.
+    :param round_: another one after somebody has cleared the task, see :class:`data_sync.sync.SyncTask`.
     :raises CheckFailedError: for every verdict but fine.
+    :raises UnitCancelledError: when the check was cancelled before it began.
     """
     with db.transaction() as cursor:
-        step = steps.claim(cursor, place, holder=holder)
-        refusal = steps.refusal_of(cursor, step)
+        who = cancelling.called_off(cursor, place, round_, holder)
+        if who is None:
+            step = steps.claim(cursor, place, holder=steps.holder_name(round_, holder))
+            refusal = steps.refusal_of(cursor, step)
+    if who is not None:
+        raise UnitCancelledError(who)
     verdict, requests = _ask(db, place.account, load_credentials, refusal)
     failed = verdict.word != FINE
     error = {"verdict": verdict.word, "message": verdict.message, "detail": ""} if failed else None

@@ -41,17 +41,18 @@ def connection_id() -> str:
     return str(conf.get("data_sync", "conn_id", fallback="data_sync"))
 
 
-def connect(patience: Mapping[str, int] = _PATIENCE) -> psycopg.Connection[Any]:
+def connect(patience: Mapping[str, int] = _PATIENCE, conn_id: str | None = None) -> psycopg.Connection[Any]:
     """Open the database through the Postgres provider's hook.
 
     :param patience: time-outs, as the connection's extra has them, for what that leaves open.
+    :param conn_id: another Airflow connection than the usual one.
     :raises DatabaseError: when the Airflow connection is missing or the server does not answer.
     """
     from airflow.providers.postgres.hooks.postgres import PostgresHook
     from airflow.sdk import BaseHook
     from airflow.sdk.exceptions import AirflowNotFoundException
 
-    conn_id = connection_id()
+    conn_id = conn_id or connection_id()
     try:
         found = BaseHook.get_connection(conn_id)
         found.extra = json.dumps({**patience, **found.extra_dejson})

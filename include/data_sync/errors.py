@@ -14,7 +14,8 @@
     │   └── AccountMissingError  there is no Airflow connection of that id
     ├── SecretsUnavailableError  a secrets backend does not answer, so nobody knows whether one exists
     ├── TooManyRejectedError  too many of the rows that a network sent cannot be stored truthfully
-    └── StepTakenError       another process has taken over this unit of work
+    ├── StepTakenError       another process has taken over this unit of work
+    └── UnitCancelledError   somebody has asked that this unit of work ends
 
 Errors of networks have their own tree in :mod:`network_clients.errors`.
 """
@@ -72,3 +73,11 @@ class TooManyRejectedError(DataSyncError):
 
 class StepTakenError(DataSyncError):
     """Raised when another process has taken over a unit of work: this one must stop without a trace."""
+
+
+class UnitCancelledError(DataSyncError):
+    """Raised when somebody has asked that a unit of work ends: what it has stored stays."""
+
+    def __init__(self, who: str) -> None:
+        self.who = who
+        super().__init__(f"cancelled by {who}")

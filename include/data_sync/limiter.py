@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from data_sync.database import Cursor, Database, one
 from network_clients.errors import WaitTooLongError
@@ -172,14 +172,15 @@ class PostgresLimiter:
         hash_key: str,
         *,
         account: str | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
         longest_sleep: float = LONGEST_SLEEP,
     ) -> None:
+        self._stopped = threading.Event()
+        self._wait = sleep or self._stopped.wait
         self._db = db
         self._network = network
         self._hash_key = hash_key
         self._account = account
-        self._sleep = sleep
         self._longest_sleep = longest_sleep
         self._holder = uuid.uuid4().hex
         self._noted: set[str] = set()
@@ -223,6 +224,15 @@ class PostgresLimiter:
             if any(turns.starts for turns in self._ahead.values()):
                 with self._db.transaction() as cursor:
                     self._give_back(cursor)
+
+    def stop(self) -> None:
+        """Give no more turns: whoever waits for one stops waiting."""
+        self._stopped.set()
+
+    def _sleep(self, seconds: float) -> None:
+        self._wait(seconds)
+        if self._stopped.is_set():
+            raise WaitTooLongError(datetime.now(UTC), "no more calls are wanted")
 
     def _give_back(self, cursor: Cursor) -> None:
         for turns in self._ahead.values():

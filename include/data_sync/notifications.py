@@ -26,9 +26,10 @@ _TIMEOUT = (5, 20)
 def ending_of(statuses: Mapping[str, str]) -> NotifyOn:
     """Return the word for how a run ended: the worst of its logs decides."""
     found = set(statuses.values())
-    if found & {"failed", "cancelled"}:
+    if "failed" in found:
         return NotifyOn.FAILURE
-    return NotifyOn.SKIPPED if found == {"skipped"} else NotifyOn.SUCCESS
+    # What a person has cancelled has not failed, and it was not read either.
+    return NotifyOn.SKIPPED if found == {"skipped"} or "cancelled" in found else NotifyOn.SUCCESS
 
 
 def send(db: Database, run: StoredRun, settled: Settled) -> None:

@@ -72,6 +72,12 @@ _OPTIONS: dict[str, Any] = {
         example="anna,omar",
     ),
     "conn_id": _option("Airflow connection of the Postgres that holds our tables.", default="data_sync"),
+    "listen_conn_id": _option(
+        "Airflow connection that leads straight to that Postgres, where conn_id goes through a pooler: live "
+        "events listen on it. Empty means conn_id; none means never to listen, but to ask twice a second.",
+        default="",
+        example="data_sync_direct",
+    ),
     "max_rejected_share": _option(
         "The share of a unit's rows, from 0 to 1, that may be set aside because they cannot be stored "
         "truthfully; beyond it the unit fails. Units of fewer than 20 rows never do.",

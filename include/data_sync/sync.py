@@ -20,8 +20,9 @@ from data_sync.errors import (
     DatabaseError,
     DataSyncError,
     TooManyRejectedError,
+    UnitCancelledError,
 )
-from data_sync.ledger import steps
+from data_sync.ledger import cancelling, steps
 from data_sync.ledger.steps import Step
 from data_sync.limiter import LONGEST_SLEEP, PostgresLimiter, load_hash_key
 from data_sync.runs import guard, lease
@@ -71,6 +72,7 @@ def run_sync(
     :raises NetworkError: when the network cannot be read; the step holds the reason.
     :raises WaitTooLongError: when the unit should go on later; the step is marked as waiting.
     :raises RunWaitsError: while another run of the schedule is going.
+    :raises UnitCancelledError: when somebody has asked that the unit ends; it has.
     :raises DataSyncError: for a missing account, a run that is not open, or a unit taken by another.
     """
     taken = _take(db, task)
@@ -78,6 +80,21 @@ def run_sync(
         # An earlier try had written its end, and its process was lost before Airflow heard of it.
         return
     run, step = taken
+    try:
+        _read_or_record(db, task, run, step, load_credentials)
+    except UnitCancelledError as cancelled:
+        cancelling.end_unit(db, run.id, step, cancelled.who)
+        raise
+
+
+def _read_or_record(
+    db: Database,
+    task: SyncTask,
+    run: StoredRun,
+    step: Step,
+    load_credentials: Callable[[str], Credentials],
+) -> None:
+    """Read the unit; where it cannot go on, let its step say why."""
     try:
         _read(db, task, run, step, load_credentials)
     except NetworkError as error:
@@ -107,28 +124,40 @@ def run_sync(
 def _take(db: Database, task: SyncTask) -> tuple[StoredRun, Step] | None:
     """Take the unit; ``None`` when it was read to its end already.
 
+    :raises UnitCancelledError: when it was cancelled before this try; it has ended.
+    """
+    with db.transaction() as cursor:
+        taken = _claim(cursor, task)
+    if isinstance(taken, UnitCancelledError):
+        raise taken
+    return taken
+
+
+def _claim(cursor: Cursor, task: SyncTask) -> tuple[StoredRun, Step] | UnitCancelledError | None:
+    """Take the unit, unless it has ended.
+
     The run's row is locked first, as opening and settling lock it: a unit that somebody clears while its
     run is being settled opens the run again or is closed with it, and nothing in between.
     """
-    with db.transaction() as cursor:
-        run = find_run(cursor, task.dag_id, task.run_id, lock=True)
-        if run is None:
-            raise DataSyncError(f"The run {task.run_id} was never opened. Clear the whole run in Airflow.")
-        if task.account not in {ref.conn_id for ref in run.schedule.networks}:
-            raise NotOfThisRunError(f"The run {task.run_id} started without {task.account}.")
-        place = steps.Place(task.dag_id, task.run_id, task.account, task.unit.index)
-        if steps.has_ended(cursor, place, task.round):
-            return None
-        if (other := lease.claim(cursor, run.id, run.schedule_key)) is not None:
-            raise RunWaitsError(other["id"], other["run_id"])
-        if refusal := guard.claim_again(cursor, run):
-            raise DataSyncError(refusal)
-        cursor.execute(
-            "UPDATE data_sync.sync_runs SET state = 'open', closed_at = NULL "
-            "WHERE id = %s AND state <> 'open'",
-            [run.id],
-        )
-        return run, steps.claim(cursor, place, holder=steps.holder_name(task.round, task.holder))
+    run = find_run(cursor, task.dag_id, task.run_id, lock=True)
+    if run is None:
+        raise DataSyncError(f"The run {task.run_id} was never opened. Clear the whole run in Airflow.")
+    if task.account not in {ref.conn_id for ref in run.schedule.networks}:
+        raise NotOfThisRunError(f"The run {task.run_id} started without {task.account}.")
+    place = steps.Place(task.dag_id, task.run_id, task.account, task.unit.index)
+    if steps.has_ended(cursor, place, task.round):
+        return None
+    if (who := cancelling.called_off(cursor, place, task.round, task.holder)) is not None:
+        return UnitCancelledError(who)
+    if (other := lease.claim(cursor, run.id, run.schedule_key)) is not None:
+        raise RunWaitsError(other["id"], other["run_id"])
+    if refusal := guard.claim_again(cursor, run):
+        raise DataSyncError(refusal)
+    cursor.execute(
+        "UPDATE data_sync.sync_runs SET state = 'open', closed_at = NULL WHERE id = %s AND state <> 'open'",
+        [run.id],
+    )
+    return run, steps.claim(cursor, place, holder=steps.holder_name(task.round, task.holder))
 
 
 def _read(

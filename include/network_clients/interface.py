@@ -63,6 +63,9 @@ class Limiter(Protocol):
     def done(self) -> None:
         """Say that no more calls follow for now."""
 
+    def stop(self) -> None:
+        """Say that no more calls are wanted at all: who waits for a turn in another thread gets none."""
+
 
 class TokenStore(Protocol):
     """Keeps short-lived access tokens where all tasks of an account find them, encrypted."""

@@ -30,6 +30,9 @@ class NoLimiter:
     def done(self) -> None:
         """Do nothing."""
 
+    def stop(self) -> None:
+        """Do nothing: nobody waits."""
+
 
 class LocalLimiter:
     """Paces calls evenly (GCRA without burst) on this process's monotonic clock; safe between threads.
@@ -81,3 +84,6 @@ class LocalLimiter:
 
     def done(self) -> None:
         """Do nothing: no turn is taken before it is needed."""
+
+    def stop(self) -> None:
+        """Do nothing: its waits are short."""

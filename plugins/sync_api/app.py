@@ -26,6 +26,7 @@ from data_sync import __version__
 from sync_api import (
     changing,
     coverage,
+    events,
     logs,
     logs_export,
     manual,
@@ -36,6 +37,7 @@ from sync_api import (
     stats,
 )
 from sync_api.breaker import OurDatabase
+from sync_api.hub import Hub
 from sync_api.limits import BodyLimit
 from sync_api.openapi import describe
 from sync_api.room import operation_id
@@ -49,6 +51,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     # Before the logs by their number.
     logs_export.router,
     logs.router,
+    events.router,
     coverage.router,
     stats.router,
     networks.router,
@@ -75,6 +78,8 @@ def build_app(database: Callable[[], OurDatabase] = OurDatabase) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.state.database = database()
     app.state.throttle = Throttle.from_settings()
+    app.state.events = Hub(lambda: app.state.database)
+    app.state.longest_stream = events.LONGEST
     for router in ROUTERS:
         app.include_router(router)
     describe(app)

@@ -1,4 +1,4 @@
-"""Logs: the list, one of them with all about it, and reading again what failed."""
+"""Logs: the list, one of them with all about it, reading again what failed, and cancelling what runs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from zoneinfo import ZoneInfo
 from fastapi import Query, Request
 
 from data_sync.dag.names import QUICK_SYNC, SYNC
+from data_sync.errors import ConfigError
+from data_sync.ledger import cancelling
+from data_sync.ledger.cancelling import Cancellation
 from data_sync.looking import log as one_log
 from data_sync.looking import logs as looking
 from data_sync.looking.days import midnight
@@ -23,6 +26,7 @@ from sync_api.problems import Problem
 from sync_api.room import Tables, problems, room, viewer_of
 from sync_api.shapes.logs import (
     AirflowRun,
+    CancelledLog,
     LogCollection,
     LogCounts,
     LogDetail,
@@ -37,7 +41,7 @@ from sync_api.shapes.logs import (
     RejectedRow,
 )
 from sync_api.shapes.schedules import StartedRun
-from sync_api.starting import start
+from sync_api.starting import skip_tasks, start
 
 router = room("/logs", "Logs")
 
@@ -83,6 +87,7 @@ def get_log(request: Request, caller: Reader, db: Tables, log: LogId) -> LogDeta
         **{**row, "warnings": list(row["warnings"])},
         can_be_retried=refusal is None,
         retry_refusal=refusal,
+        can_be_cancelled=cancelling.why_not(log, row["status"]) is None and not row["cancel_requested_at"],
         error=LogError(verdict=row["verdict"], message=row["reason"]) if has_failed else None,
         counts=_counts(steps),
         steps=[LogStep(**step, airflow_url=f"{task}/{step['unit_index']}") for step in steps],
@@ -105,6 +110,22 @@ async def retry_log(request: Request, caller: Runner, db: Tables, log: LogId, on
         raise Problem(409, "not-retryable", refusal)
     run = await start(request, caller, QUICK_SYNC, {"log": log}, word=once.word)
     return StartedRun(dag_id=run.dag_id, run_id=run.run_id, note=None)
+
+
+@router.post("/{log}/cancel", status_code=202, responses=problems(404, 409))
+async def cancel_log(request: Request, caller: Runner, db: Tables, log: LogId) -> CancelledLog:
+    """End a log that is not over: what it has read stays, and other accounts of its run go on.
+
+    A unit that is being read ends behind its next batch of rows, one that waits or has yet to start at once.
+    Asked again, the answer is the same.
+    """
+    found = await in_thread(_cancel, caller, db, log)
+    # Airflow would wake these much later, only to find that there is nothing to do.
+    sync = f"{AccountRef.from_conn_id(found.account).group_id}.{SYNC}"
+    await skip_tasks(request, caller, found.dag_id, found.run_id, [(sync, index) for index in found.asleep])
+    return CancelledLog(
+        log=log, cancel_requested_by=found.requested_by, cancel_requested_at=found.requested_at
+    )
 
 
 def filter_of(query: LogFilters) -> LogFilter:
@@ -135,6 +156,15 @@ def _why_not_retried(caller: Caller, db: Tables, log: int) -> str | None:
     with db.transaction() as cursor:
         _found(one_log.find(cursor, viewer_of(caller), log), log)
         return one_log.why_not_retried(cursor, log)
+
+
+def _cancel(caller: Caller, db: Tables, log: int) -> Cancellation:
+    with db.transaction() as cursor:
+        _found(one_log.find(cursor, viewer_of(caller), log), log)
+        try:
+            return cancelling.cancel(cursor, log, caller.name)
+        except ConfigError as refusal:
+            raise Problem(409, "not-cancellable", str(refusal)) from None
 
 
 _COUNTED = ("read", "inserted", "updated", "unchanged", "outdated", "rejected", "vanished")

@@ -35,7 +35,7 @@ router = room("/networks", "Networks")
 
 #: How long a caller waits for a network, and of that for the account's turn at its pace, in seconds.
 _ANSWER_SECONDS, _TURN_SECONDS = 20.0, 2.0
-_BAD = ("failed", "cancelled")
+_BAD = ("failed",)
 _BUSY = "rate limited"
 
 
@@ -153,13 +153,14 @@ def _account(row: Mapping[str, Any], budgets: Sequence[Budget]) -> NetworkAccoun
         verdict=row["check_verdict"],
         message=detail.get("message"),
         checked_at=row["checked_at"],
-        budgets=[_budget(budget) for budget in budgets],
+        budgets=[budget_of(budget) for budget in budgets],
         last_log=LastLog(**row["last_log"]) if row["last_log"] else None,
         health=_health(row),
     )
 
 
-def _budget(budget: Budget) -> AccountBudget:
+def budget_of(budget: Budget) -> AccountBudget:
+    """Return a limit as it is shown."""
     values = {name: value for name, value in vars(budget).items() if name not in ("account", "limit_name")}
     return AccountBudget(limit=budget.limit_name, **values)
 

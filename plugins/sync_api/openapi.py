@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from data_sync.schedules.model import Schedule
 from sync_api.problems import documented
+from sync_api.shapes.events import LogProgress, StepProgress, StreamEnd, StreamReady
 from sync_api.shapes.problem import FieldError, ProblemDocument
 
 _ABOUT = """\
@@ -36,9 +37,9 @@ def _document(app: FastAPI) -> dict[str, Any]:
         servers=[{"url": "/sync", "description": "Below the address of Airflow."}],
     )  # fmt: skip
     schemas = found.setdefault("components", {}).setdefault("schemas", {})
-    for model in (FieldError, ProblemDocument):
-        schemas[model.__name__] = model.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas[model.__name__].pop("$defs", None)
+    for model in (FieldError, ProblemDocument, LogProgress, StepProgress, StreamEnd, StreamReady):
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
+        schemas.update(schema.pop("$defs", {}) | {model.__name__: schema})
     # Bodies that we read ourselves name it.
     definition = Schedule.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(definition.pop("$defs", {}) | {"Schedule": definition})

@@ -1,4 +1,4 @@
-"""Starting runs through Airflow's own public API, in this process and on the caller's behalf.
+"""Starting runs, and ending tasks that wait for nothing, through Airflow's public API on the caller's behalf.
 
 No network hop: Airflow's application is called as the server calls it, with the caller's token or cookie, so
 that its permissions and its audit log apply.
@@ -6,9 +6,11 @@ that its permissions and its audit log apply.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 from fastapi import Request
@@ -16,6 +18,8 @@ from fastapi import Request
 from data_sync.dag.names import QUICK_SYNC
 from sync_api.access import Caller
 from sync_api.problems import Problem
+
+log = logging.getLogger(__name__)
 
 #: Generous: Airflow reads the DAG from its database.
 _SECONDS = 30.0
@@ -49,6 +53,31 @@ async def start(
     if not answer.is_success:
         raise _refusal(dag_id, answer)
     return Started(dag_id, str(answer.json()["dag_run_id"]))
+
+
+async def skip_tasks(
+    request: Request, caller: Caller, dag_id: str, run_id: str, tasks: Sequence[tuple[str, int]]
+) -> None:
+    """Have Airflow skip mapped tasks that sleep until a later moment.
+
+    One that Airflow does not skip, because the caller may run DAGs but not change tasks, wakes when it was
+    to, and ends then by itself.
+
+    :param tasks: pairs of a task's id and its map index.
+    """
+    if not tasks:
+        return
+    run = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"
+    async with _airflow(request, caller) as airflow:
+        for task, index in tasks:
+            path = f"{run}/taskInstances/{task}/{index}"
+            try:
+                answer = await airflow.patch(path, json={"new_state": "skipped"})
+            except httpx.HTTPError as error:
+                log.warning("Airflow did not skip %s: %s", path, type(error).__name__)
+                return
+            if not answer.is_success:
+                log.warning("Airflow did not skip %s: HTTP %d", path, answer.status_code)
 
 
 def _airflow(request: Request, caller: Caller) -> httpx.AsyncClient:

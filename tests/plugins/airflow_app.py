@@ -111,9 +111,12 @@ class App:
     def forget_connections(self) -> None:
         """Let our application open the test's own database, and count requests anew."""
         from sync_api.breaker import OurDatabase
+        from sync_api.hub import Hub
 
+        self.ours.state.events.close()
         self.ours.state.database.close()
         self.ours.state.database = OurDatabase()
+        self.ours.state.events = Hub(lambda: self.ours.state.database)
 
 
 @contextmanager

@@ -6,11 +6,14 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from data_sync.database import Cursor, one
+from data_sync.database import Cursor, Database, now, one
 from data_sync.schedules.model import Schedule
+from tests.plugins.routes import DEFINITION
 
 #: The failed log of the schedule nightly, its complete one, and ben's quick sync.
 FAILED, COMPLETE, QUICK = 1, 2, 3
+#: The first one that :func:`stock_running_log` makes behind them.
+RUNNING = 4
 
 #: When the first of them was made; each further one a day later.
 FIRST = datetime(2026, 3, 1, 1, tzinfo=UTC)
@@ -26,6 +29,27 @@ def stock_logs(cursor: Cursor, schedule: Schedule) -> None:
     later = FIRST + timedelta(days=1)
     assert make_log(cursor, schedule, key=key, status="completed", at=later, rows=12) == COMPLETE
     assert make_log(cursor, schedule, who="ben", at=later + timedelta(days=1)) == QUICK
+
+
+def stock_running_log() -> int:
+    """Make a log of anna's schedule that is being read; return it."""
+    db = Database()
+    schedule = Schedule.from_dict(DEFINITION)
+    with db.transaction() as cursor:
+        log = make_log(cursor, schedule, key=schedule.key, status="processing", at=now(cursor), rows=100)
+        cursor.execute(
+            "UPDATE data_sync.sync_runs SET state = 'open', closed_at = NULL "
+            "WHERE id = (SELECT sync_run FROM data_sync.sync_logs WHERE id = %s)",
+            [log],
+        )
+        cursor.execute("UPDATE data_sync.sync_logs SET finished_at = NULL WHERE id = %s", [log])
+        cursor.execute(
+            "UPDATE data_sync.sync_log_steps SET finished_at = NULL, holder = '4/somebody', pages = 2, "
+            "items_expected = 500, lease_until = clock_timestamp() + interval '2 minutes' WHERE log_id = %s",
+            [log],
+        )
+    db.close()
+    return log
 
 
 def make_log(

@@ -31,6 +31,7 @@ class RouteCase:
     :param send: what else right use sends.
     :param owned: whether the path names something that belongs to somebody: another user gets 404.
     :param also: how each other documented status comes about.
+    :param before: makes what the stock lacks, each time.
     """
 
     method: str
@@ -43,6 +44,7 @@ class RouteCase:
     expected: int = 200
     owned: bool = False
     also: Mapping[int, Call] = field(default_factory=dict)
+    before: Callable[[], object] = lambda: None
 
     @property
     def name(self) -> str:
@@ -50,6 +52,7 @@ class RouteCase:
 
     def call(self, app: App, who: str | None, **more: Any) -> httpx.Response:
         """Use it as it should be used."""
+        self.before()
         headers = {**self.send.get("headers", {}), **more.pop("headers", {})}
         sent = {name: value for name, value in self.send.items() if name != "headers"}
         return app.call(

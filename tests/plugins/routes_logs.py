@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.plugins.log_stock import COMPLETE, FAILED
+from tests.plugins.log_stock import COMPLETE, FAILED, RUNNING, stock_running_log
 from tests.plugins.routes import RouteCase, ask
 
 _ONE = f"/logs/{FAILED}"
@@ -31,6 +31,25 @@ LOGS = (
             409: ask("anna", "POST", f"/logs/{COMPLETE}/retry"),
             422: ask("anna", "POST", f"{_NO_NUMBER}/retry"),
         },
+    ),
+    RouteCase(
+        "POST",
+        "/logs/{log}/cancel",
+        may_not="vera",
+        url=f"/logs/{RUNNING}/cancel",
+        expected=202,
+        owned=True,
+        before=stock_running_log,
+        also={
+            404: ask("anna", "POST", f"{_MISSING}/cancel"),
+            409: ask("anna", "POST", f"/logs/{COMPLETE}/cancel"),
+            422: ask("anna", "POST", f"{_NO_NUMBER}/cancel"),
+        },
+    ),
+    RouteCase(
+        "GET",
+        "/events",
+        also={422: ask("anna", "GET", "/events", headers={"Last-Event-ID": "made-up"})},
     ),
     RouteCase("GET", "/stats", also={422: ask("anna", "GET", "/stats?from=2020-01-01")}),
     RouteCase("GET", "/coverage", also={422: ask("anna", "GET", "/coverage?from=2020-01-01")}),

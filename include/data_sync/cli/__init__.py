@@ -32,6 +32,7 @@ for command in (
     accounts.accounts,
     starting.backfill,
     starting.retry,
+    starting.cancel,
     openapi.openapi,
 ):
     cli.add_command(command)

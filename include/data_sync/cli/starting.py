@@ -1,7 +1,7 @@
-"""``data-sync backfill`` and ``data-sync retry``: reading past days again, and what failed.
+"""``data-sync backfill``, ``retry``, ``cancel``: reading past days again, and what failed; ending what runs.
 
-Both start runs of ``quick_sync`` through Airflow's REST API, so that Airflow's permissions and its audit
-log apply.
+All go through REST APIs of Airflow's api-server, so that its permissions apply: runs of ``quick_sync`` are
+started through Airflow's own, which keeps them in its audit log, and logs are cancelled through ours.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from data_sync import catalogue
-from data_sync.airflow_api import AirflowApi
+from data_sync.airflow_api import AirflowApi, read
 from data_sync.cli.output import open_database, show
 from data_sync.dag.names import QUICK_SYNC
 from data_sync.errors import ConfigError
@@ -75,6 +75,31 @@ def retry(context: click.Context, logs: tuple[int, ...], all_failed: bool, wait:
         click.echo("No log has failed without having been read again.")
         return
     _start(context, [{"log": log} for log in wanted], wait=wait)
+
+
+@click.command()
+@click.argument("logs", nargs=-1, type=int, metavar="LOG...", required=True)
+@click.pass_context
+def cancel(context: click.Context, logs: tuple[int, ...]) -> None:
+    """End the logs LOG... while they run: what they have read stays.
+
+    `data-sync logs --status processing` lists them. A unit that is being read ends behind its next batch of
+    rows, one that waits or has yet to start at once. Other accounts of the same runs go on. What was
+    cancelled can be read another time: `data-sync retry LOG...`.
+    """
+    api = AirflowApi.from_settings()
+    refused = False
+    for log in dict.fromkeys(logs):
+        answer = api.send("POST", f"/sync/logs/{log}/cancel")
+        if answer.status_code in (404, 409):
+            # A problem document, whose detail is for people.
+            click.echo(f"data-sync: {answer.json()['detail']}", err=True)
+            refused = True
+            continue
+        found = read(answer)
+        click.echo(f"Log {log} ends: cancelled by {found['cancel_requested_by']}.")
+    if refused:
+        context.exit(1)
 
 
 def _start(context: click.Context, confs: list[dict[str, Any]], *, wait: bool) -> None:

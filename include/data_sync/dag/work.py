@@ -28,6 +28,7 @@ from data_sync.errors import (
     DatabaseError,
     DataSyncError,
     SecretsUnavailableError,
+    UnitCancelledError,
 )
 from data_sync.ledger.settle import Settled, settle
 from data_sync.ledger.steps import Place
@@ -100,7 +101,7 @@ def sync(account: str, unit: dict[str, Any]) -> None:
     try:
         if unit["kind"] == CHECK:
             place = Place(ti.dag_id, ti.run_id, account, int(unit["index"]))
-            run_check(db, place, str(uuid.uuid4()))
+            run_check(db, place, str(uuid.uuid4()), round_=ti.max_tries)
         else:
             run_sync(db, _sync_task(ti, account, unit))
     except WaitTooLongError as wait:
@@ -108,7 +109,8 @@ def sync(account: str, unit: dict[str, Any]) -> None:
         raise AirflowRescheduleException(wait.until) from None
     except RunWaitsError as waits:
         raise _ask_again(waits) from None
-    except NotOfThisRunError as other:
+    except (NotOfThisRunError, UnitCancelledError) as other:
+        # What a person has asked for is no failure, neither of the task nor of the run.
         raise AirflowSkipException(str(other)) from None
     except (DatabaseError, SecretsUnavailableError):
         # May pass by itself: the retry policy decides.

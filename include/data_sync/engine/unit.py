@@ -46,14 +46,18 @@ from data_sync.engine.seen import SeenNames
 from data_sync.engine.storing import Source, Stored, store_rows
 from data_sync.engine.tables import TABLES, KindTable
 from data_sync.engine.warnings import DOUBLES, MOVED, unknown_words
+from data_sync.errors import UnitCancelledError
 from data_sync.ledger import steps
-from data_sync.ledger.steps import Progress, Step
+from data_sync.ledger.steps import News, Progress, Step
 from network_clients.facts import Filter, Order
 from network_clients.interface import NetworkClient, ReadRequest, Slice
 from network_clients.records import Page
 
 #: How often a list that keeps moving is read before its rows are taken as they came.
 LONGEST_CHASE = 3
+
+#: How long a page may be waited for before the step's row is looked at, in seconds.
+_SILENCE = 10.0
 
 
 class _ListMovedError(Exception):
@@ -92,6 +96,7 @@ class UnitReader:
         self._seen = SeenNames(knows_all=False)
         self._batch = Batch()
         self._billed = (0, 0.0)
+        self._cancelled_by: str | None = None
 
     def run(self) -> bool:
         """Read everything that is left; return whether the unit was read completely.
@@ -99,10 +104,12 @@ class UnitReader:
         :raises NetworkError: when the network cannot be read.
         :raises WaitTooLongError: when the limiter refuses to sleep that long.
         :raises StepTakenError: when another process has taken the unit over.
+        :raises UnitCancelledError: when somebody has asked that it ends; the last batch is stored.
         :raises TooManyRejectedError: when too many of the rows that came had to be set aside.
         """
         parts = self._plan()
         while self.state.at < len(parts):
+            self._heed()
             self._read_slice(parts[self.state.at])
         return self._finish(parts)
 
@@ -120,6 +127,7 @@ class UnitReader:
 
     def _read_slice(self, part: Slice) -> None:
         while not self.state.current.ended:
+            self._heed()
             try:
                 self._read_pages(part)
             except _ListMovedError as moved:
@@ -151,12 +159,14 @@ class UnitReader:
     def _next_page(self, feed: Feed, part: Slice) -> tuple[Page, float] | None:
         """Wait for the next page; store what is there when it takes long, or does not come at all."""
         try:
-            while self._batch.pages:
+            while True:
                 try:
-                    return feed.take(self._batch.seconds_left)
+                    return feed.take(self._batch.seconds_left if self._batch.pages else _SILENCE)
                 except queue.Empty:
-                    self._store_batch(part)
-            return feed.take()
+                    if self._batch.pages:
+                        self._store_batch(part)
+                    else:
+                        self._look()
         except Exception:
             self._store_batch(part)
             raise
@@ -266,6 +276,7 @@ class UnitReader:
             if batch.pages:
                 self._remember(cursor, part, batch)
             self._advance(cursor, self._progress_of(batch, stored))
+        self._heed()
 
     def _remember(self, cursor: Cursor, part: Slice, batch: Batch) -> None:
         current = self.state.current
@@ -411,8 +422,26 @@ class UnitReader:
 
     def _advance(self, cursor: Cursor, progress: Progress) -> None:
         progress.requests, progress.waited = self.unbilled()
-        self._clock.note(steps.advance(cursor, self.step, progress, self.state.dump()))
+        self._note(steps.advance(cursor, self.step, progress, self.state.dump()))
         self._billed = (self.client.requests, self.client.waited)
+
+    def _look(self) -> None:
+        """See whether the unit is still wanted while nothing comes from the network."""
+        with self.db.transaction() as cursor:
+            self._note(steps.look(cursor, self.step))
+        # The next page may take as long as this one.
+        self.db.close()
+        self._heed()
+
+    def _note(self, news: News) -> None:
+        self._clock.note(news.now)
+        self._cancelled_by = news.cancelled_by
+
+    def _heed(self) -> None:
+        """Stop between two batches when somebody has asked for it."""
+        if self._cancelled_by is not None:
+            self.client.limiter.stop()
+            raise UnitCancelledError(self._cancelled_by)
 
     def unbilled(self) -> tuple[int, float]:
         """Return the requests and seconds of waiting that no batch has carried yet."""

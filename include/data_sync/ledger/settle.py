@@ -94,6 +94,14 @@ def settle(db: Database, run: StoredRun, airflow: AirflowView) -> Settled:
         return Settled(is_closed, has_just_closed, statuses, _complete_pairs(cursor, run.id))
 
 
+def conclude(cursor: Cursor, run: int, log: int) -> None:
+    """Let a log's status follow from its steps at once; the run is closed by who settles it.
+
+    The caller has locked the run's row.
+    """
+    _derive_logs(cursor, run, log)
+
+
 def _close_run(cursor: Cursor, run: int) -> bool:
     """Close the run; tell whether it was open until now."""
     guard.give_back(cursor, run)
@@ -169,8 +177,11 @@ def _close_step(cursor: Cursor, step: Mapping[str, Any], status: str, reason: st
     """
     cursor.execute(
         """
-        UPDATE data_sync.sync_log_steps SET status = %(status)s, reason = %(reason)s, holder = NULL,
-            error = COALESCE(error, %(error)s::jsonb), lease_until = NULL, waiting_until = NULL,
+        UPDATE data_sync.sync_log_steps SET lease_until = NULL, waiting_until = NULL,
+            holder = CASE WHEN cancelled_by IS NOT NULL THEN holder END,
+            status = CASE WHEN cancelled_by IS NULL THEN %(status)s ELSE 'cancelled' END,
+            reason = COALESCE('cancelled by ' || cancelled_by, %(reason)s),
+            error = CASE WHEN cancelled_by IS NULL THEN COALESCE(error, %(error)s::jsonb) END,
             finished_at = clock_timestamp(), updated_at = clock_timestamp()
         WHERE id = %(id)s AND status <> ALL(%(ended)s) AND holder IS NOT DISTINCT FROM %(holder)s
         """,
@@ -203,7 +214,8 @@ WITH sums AS (
         (array_agg(s.error ORDER BY s.unit_index) FILTER (WHERE s.error IS NOT NULL))[1] AS error,
         (array_agg(s.reason ORDER BY s.unit_index) FILTER (WHERE s.reason IS NOT NULL))[1] AS reason
     FROM data_sync.sync_log_steps s JOIN data_sync.sync_logs l ON l.id = s.log_id
-    WHERE l.sync_run = %(run)s AND l.status <> 'skipped' GROUP BY s.log_id
+    WHERE l.sync_run = %(run)s AND l.status <> 'skipped'
+      AND l.id = COALESCE(%(log)s::bigint, l.id) GROUP BY s.log_id
 ),
 per_kind AS (
     SELECT s.log_id, s.kind, jsonb_build_object('read', sum(s.rows_read), 'inserted', sum(s.rows_inserted),
@@ -238,8 +250,8 @@ WHERE l.id = sums.log_id
 """
 
 
-def _derive_logs(cursor: Cursor, run: int) -> None:
-    cursor.execute(_DERIVE, {"run": run})
+def _derive_logs(cursor: Cursor, run: int, log: int | None = None) -> None:
+    cursor.execute(_DERIVE, {"run": run, "log": log})
     # A log without any unit (a backfill of catalogues alone) has nothing to do.
     cursor.execute(
         """

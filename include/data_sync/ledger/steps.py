@@ -11,10 +11,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from data_sync.database import Cursor, one, storable
-from data_sync.errors import DataSyncError, StepTakenError
+from data_sync.errors import DataSyncError, StepTakenError, UnitCancelledError
 
 #: How long a step counts as worked on after its last sign of life.
 LEASE = "2 minutes"
@@ -86,7 +86,7 @@ class Step:
 _CLAIM = """
 UPDATE data_sync.sync_log_steps s SET
     status = 'processing', holder = %(holder)s, lease_until = clock_timestamp() + %(lease)s::interval,
-    waiting_until = NULL, reason = NULL, error = NULL, finished_at = NULL,
+    waiting_until = NULL, reason = NULL, error = NULL, finished_at = NULL, cancelled_by = NULL,
     updated_at = clock_timestamp(), is_complete = false,
     tries = CASE WHEN keep THEN s.tries ELSE 0 END + CASE WHEN old_status = 'waiting' THEN 0 ELSE 1 END,
     started_at = CASE WHEN keep THEN COALESCE(s.started_at, clock_timestamp()) ELSE clock_timestamp() END,
@@ -134,7 +134,7 @@ def claim(cursor: Cursor, place: Place, *, holder: str) -> Step:
             """
             UPDATE data_sync.sync_logs SET status = 'processing', reason = NULL, error = NULL,
                 finished_at = NULL, started_at = COALESCE(started_at, clock_timestamp()),
-                updated_at = clock_timestamp()
+                cancel_requested_by = NULL, cancel_requested_at = NULL, updated_at = clock_timestamp()
             WHERE id = %s RETURNING network
             """,
             [row["log_id"]],
@@ -182,11 +182,22 @@ class Progress:
     warnings: Sequence[str] = ()
 
 
-def advance(cursor: Cursor, step: Step, progress: Progress, checkpoint: Mapping[str, object]) -> datetime:
+class News(NamedTuple):
+    """What a step's row tells its holder.
+
+    :param now: the database's time.
+    :param cancelled_by: who has asked that the unit ends, if somebody has.
+    """
+
+    now: datetime
+    cancelled_by: str | None
+
+
+def advance(cursor: Cursor, step: Step, progress: Progress, checkpoint: Mapping[str, object]) -> News:
     """Move the checkpoint, add the counts and renew the lease; part of the batch's transaction.
 
-    :return: the database's time.
     :raises StepTakenError: when another process has taken the step over; the batch must roll back.
+    :raises UnitCancelledError: when the step was ended meanwhile, because this process was taken for dead.
     """
     cursor.execute(
         """
@@ -207,7 +218,7 @@ def advance(cursor: Cursor, step: Step, progress: Progress, checkpoint: Mapping[
                     WHERE NOT warnings @> text
                     LIMIT GREATEST(%(most)s - jsonb_array_length(warnings), 0)) fresh)
         WHERE id = %(id)s AND holder = %(holder)s AND status = 'processing'
-        RETURNING clock_timestamp() AS now
+        RETURNING clock_timestamp() AS now, cancelled_by
         """,
         vars(progress)
         | {
@@ -219,11 +230,36 @@ def advance(cursor: Cursor, step: Step, progress: Progress, checkpoint: Mapping[
             "most": _MOST_WARNINGS,
         },
     )
+    return _news(cursor, step)
+
+
+def look(cursor: Cursor, step: Step) -> News:
+    """Renew the lease while nothing comes; see :func:`advance`."""
+    cursor.execute(
+        "UPDATE data_sync.sync_log_steps SET lease_until = clock_timestamp() + %s::interval "
+        "WHERE id = %s AND holder = %s AND status = 'processing' "
+        "RETURNING clock_timestamp() AS now, cancelled_by",
+        [LEASE, step.id, step.holder],
+    )
+    return _news(cursor, step)
+
+
+def _news(cursor: Cursor, step: Step) -> News:
     row = cursor.fetchone()
     if row is None:
-        raise StepTakenError(f"Another process works on {step.label} of {step.account} now.")
-    found: datetime = row["now"]
-    return found
+        raise _lost(cursor, step)
+    return News(row["now"], row["cancelled_by"])
+
+
+def _lost(cursor: Cursor, step: Step) -> DataSyncError:
+    """Say why a process may not write to its step any more."""
+    row = cursor.execute(
+        "SELECT cancelled_by FROM data_sync.sync_log_steps WHERE id = %s AND holder = %s",
+        [step.id, step.holder],
+    ).fetchone()
+    if row is not None and row["cancelled_by"] is not None:
+        return UnitCancelledError(row["cancelled_by"])
+    return StepTakenError(f"Another process works on {step.label} of {step.account} now.")
 
 
 def finish(
@@ -239,6 +275,7 @@ def finish(
 
     :param status: completed, failed, retrying, superseded, skipped or cancelled.
     :raises StepTakenError: when another process has taken the step over.
+    :raises UnitCancelledError: instead of another try, when somebody has asked that the unit ends.
     """
     cursor.execute(
         """
@@ -247,7 +284,8 @@ def finish(
             is_complete = %(is_complete)s, lease_until = NULL, waiting_until = NULL,
             finished_at = CASE WHEN %(status)s = 'retrying' THEN NULL ELSE clock_timestamp() END,
             updated_at = clock_timestamp()
-        WHERE id = %(id)s AND holder = %(holder)s RETURNING id
+        WHERE id = %(id)s AND holder = %(holder)s AND status = 'processing'
+          AND (%(status)s <> 'retrying' OR cancelled_by IS NULL) RETURNING id
         """,
         {
             "id": step.id,
@@ -259,7 +297,7 @@ def finish(
         },
     )
     if cursor.fetchone() is None:
-        raise StepTakenError(f"Another process works on {step.label} of {step.account} now.")
+        raise _lost(cursor, step)
 
 
 def finish_read(cursor: Cursor, step: Step, *, is_complete: bool) -> bool:
@@ -291,16 +329,23 @@ def finish_read(cursor: Cursor, step: Step, *, is_complete: bool) -> bool:
 
 
 def wait(cursor: Cursor, step: Step, until: datetime, reason: str) -> None:
-    """Note that the step waits without a process until a moment, which extends its lease."""
+    """Note that the step waits without a process until a moment, which extends its lease.
+
+    :raises StepTakenError: when another process has taken the step over.
+    :raises UnitCancelledError: when somebody has asked that the unit ends.
+    """
     cursor.execute(
         """
         UPDATE data_sync.sync_log_steps SET status = 'waiting', waiting_until = %(until)s,
             reason = %(reason)s, lease_until = %(until)s + %(lease)s::interval,
             updated_at = clock_timestamp()
-        WHERE id = %(id)s AND holder = %(holder)s
+        WHERE id = %(id)s AND holder = %(holder)s AND status = 'processing' AND cancelled_by IS NULL
+        RETURNING id
         """,
         {"id": step.id, "holder": step.holder, "until": until, "reason": reason, "lease": LEASE},
     )
+    if cursor.fetchone() is None:
+        raise _lost(cursor, step)
 
 
 def add_costs(cursor: Cursor, step: Step, *, requests: int, waited: float) -> None:

@@ -23,7 +23,8 @@ def find(cursor: Cursor, viewer: Viewer, log: int) -> dict[str, Any] | None:
     return cursor.execute(
         f"""
         SELECT {FIELDS}, l.warnings, l.error ->> 'verdict' AS verdict, r.dag_id, r.run_id, r.range_name,
-            r.first_day, r.last_day, r.timezone, r.retry_of, r.opened_at, r.closed_at
+            r.first_day, r.last_day, r.timezone, r.retry_of, r.opened_at, r.closed_at, l.cancel_requested_by,
+            l.cancel_requested_at
         FROM data_sync.sync_logs l JOIN data_sync.sync_runs r ON r.id = l.sync_run {FIGURES}
         WHERE l.id = %(log)s AND {seen.all}
         """,  # noqa: S608

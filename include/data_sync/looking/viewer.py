@@ -22,13 +22,24 @@ class Viewer:
         return {"viewer": self.name, "sees_all": self.is_admin}
 
 
-#: A condition on a row ``s`` with ``source``, ``owner`` and ``definition``: schedules of the screens are seen
-#: by their owner, those of git by whom they name; ``?`` finds a word in a list and a text that is the word.
-SEES_SCHEDULE = """
-(%(sees_all)s OR (s.source = 'postgres' AND s.owner = %(viewer)s)
+def sees_schedule(viewer: str, sees_all: str) -> str:
+    """Return the condition under which a person sees a row ``s`` with ``source``, ``owner``, ``definition``.
+
+    Schedules of the screens are seen by their owner, those of git by whom they name; ``?`` finds a word in a
+    list and a text that is the word.
+
+    :param viewer: the person's name, in SQL.
+    :param sees_all: whether they see everything, in SQL.
+    """
+    return f"""
+({sees_all} OR (s.source = 'postgres' AND s.owner = {viewer})
  OR (s.source = 'yaml' AND (s.definition -> 'visible_to' ? 'everyone'
-                            OR s.definition -> 'visible_to' ? %(viewer)s)))
+                            OR s.definition -> 'visible_to' ? {viewer})))
 """
+
+
+#: The same for one person, with the parameters of :attr:`Viewer.values`.
+SEES_SCHEDULE = sees_schedule("%(viewer)s", "%(sees_all)s")
 
 #: A condition on a row ``a`` of accounts: they are seen by whom they were granted to.
 SEES_ACCOUNT = """

@@ -46,7 +46,8 @@ def make(
             + """
             ON CONFLICT (sync_run, account) DO UPDATE SET status = excluded.status,
                 reason = excluded.reason, metadata = excluded.metadata, error = NULL, warnings = '[]',
-                started_at = NULL, finished_at = excluded.finished_at, updated_at = clock_timestamp()
+                started_at = NULL, finished_at = excluded.finished_at, updated_at = clock_timestamp(),
+                cancel_requested_by = NULL, cancel_requested_at = NULL
             RETURNING id
             """,
             _log_values(run, request, account, status, refusal, notes.get(account, {})),
@@ -110,7 +111,8 @@ def _make_steps(cursor: Cursor, log: int, units: Sequence[Mapping[str, Any]]) ->
                 (log_id, unit_index, kind, label, first_day, last_day, date_filter, sweep)
             VALUES (%(log)s, %(index)s, %(kind)s, %(label)s, %(first)s, %(last)s, %(filter)s, %(sweep)s)
             ON CONFLICT (log_id, unit_index) DO UPDATE SET status = 'pending', holder = NULL, reason = NULL,
-                error = NULL, started_at = NULL, finished_at = NULL, updated_at = clock_timestamp()
+                error = NULL, started_at = NULL, finished_at = NULL, updated_at = clock_timestamp(),
+                cancelled_by = NULL
             WHERE s.status NOT IN ('processing', 'waiting', 'retrying')
             """,
             {

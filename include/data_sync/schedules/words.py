@@ -93,7 +93,7 @@ class NotifyOn(StrEnum):
     SUCCESS = "success"
     """A run in which every account was read completely."""
     SKIPPED = "skipped"
-    """A run that did not start its work, such as one beyond ``max_runs_per_day``."""
+    """A run that did not do its work: one beyond ``max_runs_per_day``, or one that somebody cancelled."""
 
 
 class RefusedValueError(ConfigError, ValueError):

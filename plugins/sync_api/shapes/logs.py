@@ -246,6 +246,9 @@ class LogDetail(LogItem):
     retry_of: int | None = Field(description="The log that it reads again.")
     can_be_retried: bool
     retry_refusal: str | None = Field(description="Why it cannot be read again.")
+    can_be_cancelled: bool = Field(description="Whether it is not over, and nobody has cancelled it yet.")
+    cancel_requested_by: str | None = Field(description="Who has cancelled it.")
+    cancel_requested_at: datetime | None
     error: LogError | None
     warnings: list[str]
     counts: list[LogCounts]
@@ -254,3 +257,22 @@ class LogDetail(LogItem):
     rejected: list[RejectedRow] = Field(description="The first of the rows that it has set aside.")
     airflow: AirflowRun
     around: list[LogNeighbour] = Field(description="The five runs around it, itself included; newest first.")
+
+
+class CancelledLog(Answer):
+    """A log that was told to end: it does so behind the batch of rows that is stored now."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        json_schema_extra={
+            "example": {
+                "log": 1204,
+                "cancel_requested_by": "anna",
+                "cancel_requested_at": "2026-03-02T01:00:06Z",
+            }
+        },
+    )
+
+    log: int
+    cancel_requested_by: str = Field(description="Who was the first to ask.")
+    cancel_requested_at: datetime
