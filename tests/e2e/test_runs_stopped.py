@@ -59,6 +59,32 @@ def test_a_run_marked_failed_stops_says_so_and_the_next_one_starts_at_once(
     assert (flight.pages(), flight.log()["status"]) == (left, "failed")
 
 
+def test_a_cancelled_run_stops_behind_its_batch_and_has_not_failed(
+    flight_site: AirflowSite, start: Start
+) -> None:
+    slow_pages(flight_site, 2)
+    flight = start("cancelled")
+    flight.until_reading(pages=2)
+    working = [flight.process_of(f"admitad.sync[{unit}]") for unit in (0, 1)]
+    with without_upkeep(flight_site):
+        said = flight_site.command("data-sync", "cancel", str(flight.log()["id"]))
+        assert "ends: cancelled by " in said
+        for unit in (0, 1):
+            flight.until_state(f"admitad.sync[{unit}]", "skipped", seconds=_TASK_ENDS)
+        assert flight.land() == "success"
+    assert [step["status"] for step in flight.steps()] == ["cancelled", "cancelled"]
+    assert flight.log()["status"] == "cancelled"
+    assert [task["try_number"] for name, task in flight.tasks().items() if "sync" in name] == [1, 1]
+    assert (flight.stored()["state"], flight.lease_holder()) == ("closed", None)
+    assert not any(map(is_alive, working))
+    require_true_counts(flight)
+    calm(flight_site)
+    following = start("cancelled")
+    assert following.land() == "success"
+    assert following.log()["status"] == "completed"
+    require_all_rows(flight)
+
+
 def test_a_deleted_run_is_closed_by_upkeep_which_tells_who_asked_for_it(
     flight_site: AirflowSite, start: Start
 ) -> None:
@@ -74,7 +100,7 @@ def test_a_deleted_run_is_closed_by_upkeep_which_tells_who_asked_for_it(
         flight.until(lambda: received, "the notification", 30)
         flight_site.call("DELETE", "/connections/team_hook")
     ((_, _, told),) = received
-    assert (told["run"], told["ended"]) == (flight.run_id, "failure")
+    assert (told["run"], told["ended"]) == (flight.run_id, "skipped")
     assert (log["status"], log["reason"]) == (
         "cancelled",
         "The Airflow run was deleted before this unit had finished.",
