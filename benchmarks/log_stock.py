@@ -153,6 +153,8 @@ def fill(connection: psycopg.Connection[Any], stock: Stock) -> None:
     connection.execute("SELECT setseed(0.5)")
     connection.execute(_SCHEDULES, values)
     connection.execute(_ACCOUNTS.format(account=account))
+    # No vacuum comes in between.
+    _tables(connection, "SET (autovacuum_enabled = false)")
     last = max(1, stock.logs // 2)
     old = max(0, last - _FRESH)
     indexes = _drop_indexes(connection) if stock.logs > _BATCH else []
@@ -162,8 +164,14 @@ def fill(connection: psycopg.Connection[Any], stock: Stock) -> None:
         connection.execute(statement)
     connection.execute("VACUUM (ANALYZE)")
     _add(connection, {**values, "last": last, "from": old + 1, "to": last}, account)
+    _tables(connection, "RESET (autovacuum_enabled)")
     connection.execute("SELECT setval(pg_get_serial_sequence('data_sync.sync_runs', 'id'), %s)", [last])
     connection.execute("SET session_replication_role = DEFAULT")
+
+
+def _tables(connection: psycopg.Connection[Any], change: str) -> None:
+    for table in _TABLES:
+        connection.execute(f"ALTER TABLE data_sync.{table} {change}")
 
 
 def _add(connection: psycopg.Connection[Any], values: dict[str, Any], account: str) -> None:
