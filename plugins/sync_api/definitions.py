@@ -14,9 +14,6 @@ from network_clients import registry
 from sync_api.problems import Problem
 from sync_api.shapes.problem import FieldError
 
-#: Of a key that is an address of its own under ``/sync/schedules``.
-_TAKEN = ("create",)
-
 EXAMPLE = {
     "key": "nightly",
     "name": "Every night",
@@ -70,12 +67,7 @@ def accept(definition: Mapping[str, Any]) -> Schedule:
 
     :raises ScheduleRefusedError: with everything that is wrong.
     """
-    schedule = Schedule.from_dict(definition, networks=registry.all_networks())
-    if schedule.key in _TAKEN:
-        raise ScheduleRefusedError(
-            [Finding(("key",), f"{schedule.key} is a word of the API itself", "choose another key")]
-        )
-    return schedule
+    return Schedule.from_dict(definition, networks=registry.all_networks())
 
 
 def accept_change(key: str, definition: Mapping[str, Any]) -> Schedule:

@@ -103,8 +103,7 @@ async def retry_log(request: Request, caller: Runner, db: Tables, log: LogId, on
     # An earlier try of this request may have started the run, and that is the one then.
     if refusal is not None and not once.is_again:
         raise Problem(409, "not-retryable", refusal)
-    run = await start(request, caller, QUICK_SYNC, {"log": log}, word=once.word)
-    return StartedRun(dag_id=run.dag_id, run_id=run.run_id, note=None)
+    return await start(request, caller, QUICK_SYNC, {"log": log}, word=once.word)
 
 
 def filter_of(query: LogFilters) -> LogFilter:

@@ -7,7 +7,6 @@ that its permissions and its audit log apply.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -16,25 +15,25 @@ from fastapi import Request
 from data_sync.dag.names import QUICK_SYNC
 from sync_api.access import Caller
 from sync_api.problems import Problem
+from sync_api.shapes.schedules import StartedRun
 
 #: Generous: Airflow reads the DAG from its database.
 _SECONDS = 30.0
 
 
-@dataclass(frozen=True)
-class Started:
-    """A run that Airflow has taken on."""
-
-    dag_id: str
-    run_id: str
-
-
 async def start(
-    request: Request, caller: Caller, dag_id: str, conf: Mapping[str, Any], *, word: str | None
-) -> Started:
+    request: Request,
+    caller: Caller,
+    dag_id: str,
+    conf: Mapping[str, Any],
+    *,
+    word: str | None,
+    note: str | None = None,
+) -> StartedRun:
     """Start a run of a DAG.
 
     :param word: names the run; where there is a run of that name already, that is the one.
+    :param note: what is special about it, for who asked.
     :raises Problem: when Airflow refuses, in words about our own objects.
     """
     body: dict[str, Any] = {"logical_date": None, "conf": dict(conf)}
@@ -48,7 +47,7 @@ async def start(
             answer = await airflow.get(f"/api/v2/dags/{dag_id}/dagRuns/{body['dag_run_id']}")
     if not answer.is_success:
         raise _refusal(dag_id, answer)
-    return Started(dag_id, str(answer.json()["dag_run_id"]))
+    return StartedRun(dag_id=dag_id, run_id=str(answer.json()["dag_run_id"]), note=note)
 
 
 def _airflow(request: Request, caller: Caller) -> httpx.AsyncClient:

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from data_sync.looking.coverage import Covered
 from data_sync.schedules.fields import IsoDate
-from sync_api.shapes.base import Answer, Body
+from sync_api.shapes.base import NETWORK_PATTERN, Answer, Body
 
 #: How many days one answer tells about, at most.
 MOST_DAYS = 92
@@ -26,7 +26,7 @@ class CoverageQuery(Body):
         examples=["2026-03-31"],
     )  # fmt: skip
     network: str | None = Field(
-        default=None, pattern=r"^[a-z0-9]{1,40}$", description="Only of this network.", examples=["admitad"]
+        default=None, pattern=NETWORK_PATTERN, description="Only of this network.", examples=["admitad"]
     )
 
 

@@ -13,7 +13,7 @@ from pydantic.config import JsonDict
 from data_sync.runs.request import RunKind
 from data_sync.schedules.fields import KEY_PATTERN, IsoDate
 from data_sync.schedules.words import SyncType
-from sync_api.shapes.base import Answer, Body
+from sync_api.shapes.base import NETWORK_PATTERN, Answer, Body
 
 LogId = Annotated[
     int,
@@ -39,7 +39,7 @@ class LogFilters(Body):
     """Which logs; all that is given must hold."""
 
     network: str | None = Field(
-        default=None, pattern=r"^[a-z0-9]{1,40}$", description="Only of this network.", examples=["admitad"]
+        default=None, pattern=NETWORK_PATTERN, description="Only of this network.", examples=["admitad"]
     )
     account: str | None = Field(
         default=None, pattern=r"^[a-z0-9_-]{1,120}$", description="Only of this account.",

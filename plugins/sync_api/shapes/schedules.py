@@ -11,7 +11,7 @@ from pydantic import Field
 from data_sync.looking.schedules import Sort, State
 from data_sync.schedules.fields import KEY_PATTERN
 from data_sync.schedules.words import SyncType
-from sync_api.shapes.base import Answer, Body, Paging
+from sync_api.shapes.base import NETWORK_PATTERN, Answer, Body, Paging
 from sync_api.shapes.problem import FieldError
 
 Id = Annotated[
@@ -28,7 +28,7 @@ class ScheduleQuery(Paging):
         default=None, description="Only those kept in git (yaml) or made on the screens (postgres)."
     )
     network: str | None = Field(
-        default=None, pattern=r"^[a-z0-9]{1,40}$", description="Only those that read this network."
+        default=None, pattern=NETWORK_PATTERN, description="Only those that read this network."
     )
     sync_type: SyncType | None = Field(default=None, description="Only those that read this.")
     owner: str | None = Field(default=None, max_length=200, description="Only those of this owner.")
@@ -156,6 +156,7 @@ class ScheduleForm(Answer):
     notify_on: list[Choice]
     timezones: list[str]
     key_pattern: str
+    reserved_keys: list[str] = Field(description="What fits the pattern and can be no key all the same.")
     defaults: dict[str, Any] = Field(description="What the form starts with.")
 
 

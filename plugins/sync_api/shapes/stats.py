@@ -10,7 +10,7 @@ from pydantic.config import JsonDict
 
 from data_sync.looking.stats import By
 from data_sync.schedules.fields import KEY_PATTERN, IsoDate
-from sync_api.shapes.base import Answer, Body
+from sync_api.shapes.base import NETWORK_PATTERN, Answer, Body
 from sync_api.shapes.logs import known_zone
 
 #: How many days one answer adds up, at most.
@@ -37,7 +37,7 @@ class StatsQuery(Body):
         default="UTC", max_length=60, description="Whose days these are."
     )
     network: str | None = Field(
-        default=None, pattern=r"^[a-z0-9]{1,40}$", description="Only of this network.", examples=["admitad"]
+        default=None, pattern=NETWORK_PATTERN, description="Only of this network.", examples=["admitad"]
     )
     schedule: str | None = Field(
         default=None, pattern=f"^{KEY_PATTERN}$",
