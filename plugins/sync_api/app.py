@@ -33,6 +33,7 @@ from sync_api import (
     problems,
     schedules,
     self_description,
+    settings,
     stats,
 )
 from sync_api.breaker import OurDatabase
@@ -52,6 +53,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     coverage.router,
     stats.router,
     networks.router,
+    settings.router,
     self_description.router,
 )
 
