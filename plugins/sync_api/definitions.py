@@ -14,24 +14,12 @@ from network_clients import registry
 from sync_api.problems import Problem
 from sync_api.shapes.problem import FieldError
 
-EXAMPLE = {
-    "key": "nightly",
-    "name": "Every night",
-    "networks": ["admitad"],
-    "sync_type": "all",
-    "times": ["04:30"],
-    "timezone": "Europe/Berlin",
-    "date_range": "last_7_days",
-}
-
 #: Documents the body; the schema is the model's own.
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "The whole definition, as an entry of schedules.yaml has it, and its key.",
-        "content": {
-            "application/json": {"schema": {"$ref": "#/components/schemas/Schedule"}, "example": EXAMPLE}
-        },
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Schedule"}}},
     }
 }
 

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from data_sync.schedules.model import Schedule
+from sync_api.examples import EXAMPLES
 from sync_api.problems import documented
 from sync_api.shapes.problem import FieldError, ProblemDocument
 
@@ -19,6 +20,10 @@ problem documents (RFC 9457). Every user may make so many requests per minute; 4
 """
 
 
+#: Fields that hold a stored definition, as a body sends it.
+_DEFINITIONS = (("ScheduleDetail", "definition"), ("ScheduleEdit", "definition"), ("DryRun", "definition"))
+
+
 def describe(app: FastAPI) -> None:
     """Let the application return our document."""
 
@@ -28,6 +33,22 @@ def describe(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _as_schedule(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a field that holds a definition, ``null`` where it may be."""
+    definition: dict[str, Any] = {"$ref": "#/components/schemas/Schedule"}
+    may_be_null = {"type": "null"} in schema.get("anyOf", ())
+    told: dict[str, Any] = {word: schema[word] for word in ("description", "title") if word in schema}
+    if may_be_null:
+        definition = {"anyOf": [definition, {"type": "null"}]}
+    return {**definition, **told}
+
+
+def _not_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a body that may be left out: nobody sends ``null`` for it."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    return kinds[0] if len(kinds) == 1 else schema
 
 
 def _document(app: FastAPI) -> dict[str, Any]:
@@ -42,11 +63,19 @@ def _document(app: FastAPI) -> dict[str, Any]:
     # Bodies that we read ourselves name it.
     definition = Schedule.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(definition.pop("$defs", {}) | {"Schedule": definition})
+    for name, example in EXAMPLES.items():
+        schemas[name]["example"] = example
+    for name, field in _DEFINITIONS:
+        schemas[name]["properties"][field] = _as_schedule(schemas[name]["properties"][field])
     for path in found["paths"].values():
         for operation in path.values():
             # FastAPI has a kind of its own for parameters that are wrong.
             if "422" in operation["responses"]:
                 operation["responses"]["422"] = documented(422)
+            if "requestBody" in operation:
+                operation["responses"]["413"] = documented(413)
+                for media in operation["requestBody"]["content"].values():
+                    media["schema"] = _not_null(media["schema"])
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     found["components"]["schemas"] = dict(sorted(schemas.items()))

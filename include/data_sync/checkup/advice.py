@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from data_sync.checkup import options
 from data_sync.dag.names import QUICK_SYNC, UPKEEP
 from data_sync.dag.people import everybody_is_admin
-from data_sync.dag.services import Health
+from data_sync.dag.services import DagState, Health
 from data_sync.dag.source import PROCESSOR_MARK, is_dag_processor
 from network_clients import registry
 
@@ -124,13 +124,13 @@ def _own_dags(report: Report) -> Iterator[Advice]:
         QUICK_SYNC: "quick syncs, backfills, retries and runs of paused schedules cannot start",
     }
     for dag in report.own_dags or ():
-        if dag.state == "missing":
+        if dag.state is DagState.MISSING:
             yield _error(
                 "dag-missing",
                 f"Airflow has not built the DAG {dag.dag_id}: {needs[dag.dag_id]}.",
                 "Let the dag-processor read the folder dags of this project, and look at its log.",
             )
-        elif dag.state == "paused":
+        elif dag.state is DagState.PAUSED:
             yield _error(
                 "dag-paused",
                 f"The DAG {dag.dag_id} is paused: {needs[dag.dag_id]}.",

@@ -74,16 +74,26 @@ class Workers:
     heartbeat: datetime | None
 
 
+class DagState(StrEnum):
+    """Whether a DAG runs."""
+
+    ACTIVE = "active"
+    """It does."""
+    PAUSED = "paused"
+    """Somebody has turned it off."""
+    MISSING = "missing"
+    """Airflow has not built it."""
+
+
 @dataclass(frozen=True)
 class OwnDag:
     """A DAG that we need.
 
-    :param state: ``active``, ``paused``, or ``missing`` where Airflow has not built it.
     :param last_run_at: when its newest run was due.
     """
 
     dag_id: str
-    state: str
+    state: DagState
     last_run_at: datetime | None
 
 
@@ -183,15 +193,18 @@ def list_own_dags() -> list[OwnDag]:
                 DagModel.dag_id.in_((UPKEEP, QUICK_SYNC))
             )
         )
-        states = {
-            row.dag_id: "missing" if row.is_stale else "paused" if row.is_paused else "active"
-            for row in known
-        }
+        states = {row.dag_id: _state(row.is_paused, row.is_stale) for row in known}
         runs = select(DagRun.dag_id, func.max(DagRun.run_after)).where(
             DagRun.dag_id.in_((UPKEEP, QUICK_SYNC))
         )
         last = {dag_id: at for dag_id, at in session.execute(runs.group_by(DagRun.dag_id))}
-    return [OwnDag(name, states.get(name, "missing"), last.get(name)) for name in (UPKEEP, QUICK_SYNC)]
+    return [OwnDag(name, states.get(name, DagState.MISSING), last.get(name)) for name in (UPKEEP, QUICK_SYNC)]
+
+
+def _state(is_paused: bool, is_stale: bool) -> DagState:
+    if is_stale:
+        return DagState.MISSING
+    return DagState.PAUSED if is_paused else DagState.ACTIVE
 
 
 def count_import_errors() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from data_sync.looking.coverage import Covered
 from data_sync.schedules.fields import IsoDate
@@ -53,27 +53,6 @@ class CoverageAccount(Answer):
 
 class Coverage(Answer):
     """All accounts that you may use."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        json_schema_extra={
-            "example": {
-                "items": [
-                    {
-                        "account": "admitad_default",
-                        "network": "admitad",
-                        "timezone": "Europe/Moscow",
-                        "days": [
-                            {"day": "2026-03-01", "covered": "complete", "read_at": "2026-03-02T01:00:04Z"}
-                        ],
-                    }
-                ],
-                "total_entries": 1,
-                "first_day": "2026-03-01",
-                "last_day": "2026-03-01",
-            }
-        },
-    )
 
     items: list[CoverageAccount]
     total_entries: int

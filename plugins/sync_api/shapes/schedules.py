@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from enum import StrEnum
+from typing import Annotated, Any
 
 from fastapi import Path
 from pydantic import Field
 
-from data_sync.looking.schedules import Sort, State
+from data_sync.looking.schedules import ScheduleSort, ScheduleState
 from data_sync.schedules.fields import KEY_PATTERN
 from data_sync.schedules.words import SyncType
 from sync_api.shapes.base import NETWORK_PATTERN, Answer, Body, Paging
@@ -20,11 +21,25 @@ Id = Annotated[
 ]
 
 
+class ScheduleSource(StrEnum):
+    """Where a schedule is kept."""
+
+    YAML = "yaml"
+    POSTGRES = "postgres"
+
+
+class SortOrder(StrEnum):
+    """Which end of a list comes first."""
+
+    ASC = "asc"
+    DESC = "desc"
+
+
 class ScheduleQuery(Paging):
     """Which schedules, in which order."""
 
-    state: State | None = Field(default=None, description="Only those in this state.")
-    source: Literal["yaml", "postgres"] | None = Field(
+    state: ScheduleState | None = Field(default=None, description="Only those in this state.")
+    source: ScheduleSource | None = Field(
         default=None, description="Only those kept in git (yaml) or made on the screens (postgres)."
     )
     network: str | None = Field(
@@ -37,8 +52,8 @@ class ScheduleQuery(Paging):
         default=None, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$",
         description="A part of the key or the name; letter case does not matter.",
     )  # fmt: skip
-    sort: Sort = Field(default=Sort.KEY, description="By what the list is ordered.")
-    order: Literal["asc", "desc"] = Field(default="asc", description="Ascending or descending.")
+    sort: ScheduleSort = Field(default=ScheduleSort.KEY, description="By what the list is ordered.")
+    order: SortOrder = Field(default=SortOrder.ASC, description="Ascending or descending.")
 
 
 class RunSummary(Answer):
@@ -59,10 +74,10 @@ class ScheduleItem(Answer):
 
     key: str
     name: str
-    source: Literal["yaml", "postgres"]
+    source: ScheduleSource
     owner: str | None = Field(description="Who made it; nobody where it is kept in git.")
     is_editable: bool = Field(description="Whether you may change and delete it here.")
-    state: State
+    state: ScheduleState
     networks: list[str]
     sync_type: SyncType
     timing: str = Field(description="When it runs, in words.")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
 
 from pydantic import Field
 
 from data_sync.checkup import Severity
-from data_sync.dag.services import Health
+from data_sync.dag.services import DagState, Health
 from sync_api.shapes.base import Answer
 
 
@@ -77,7 +76,7 @@ class OwnDagState(Answer):
     """A DAG that the system cannot do without."""
 
     dag_id: str
-    state: Literal["active", "paused", "missing"]
+    state: DagState
     last_run_at: datetime | None = Field(description="When its newest run was due.")
 
 

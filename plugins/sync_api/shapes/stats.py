@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated
 
-from pydantic import AfterValidator, ConfigDict, Field
-from pydantic.config import JsonDict
+from pydantic import AfterValidator, Field
 
 from data_sync.looking.stats import By
 from data_sync.schedules.fields import KEY_PATTERN, IsoDate
@@ -67,27 +66,8 @@ class StatsItem(Answer):
     p95_seconds: float | None = Field(description="How long 95 of 100 took at most.")
 
 
-_ITEM: JsonDict = {
-    "day": "2026-03-02", "network": None, "schedule_key": None, "runs": 24, "completed": 22, "failed": 1,
-    "skipped": 1, "open": 0, "success_rate": 0.9565, "rows_read": 3120, "rows_inserted": 400,
-    "rows_updated": 71, "requests": 96, "waited_seconds": 14.2, "median_seconds": 4.8, "p95_seconds": 11.0,
-}  # fmt: skip
-
-
 class Stats(Answer):
     """The entries; days without any run are left out."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        json_schema_extra={
-            "example": {
-                "items": [_ITEM],
-                "total_entries": 1,
-                "first_day": "2026-03-02",
-                "last_day": "2026-03-02",
-            }
-        },
-    )
 
     items: list[StatsItem]
     total_entries: int = Field(description="How many are shown: those of most runs, a thousand at most.")

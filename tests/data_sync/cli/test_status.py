@@ -1,4 +1,4 @@
-"""``data-sync status`` where something is away; beside Airflow's database: tests/data_sync/dag/test_status.py."""
+"""``data-sync status`` where something is away; beside Airflow: tests/data_sync/dag/test_status.py."""
 
 from __future__ import annotations
 
