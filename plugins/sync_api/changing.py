@@ -17,7 +17,7 @@ from sync_api.breaker import in_thread
 from sync_api.definitions import BODY, Definition, accept, accept_change
 from sync_api.idempotency import Once, OnceOnly
 from sync_api.problems import Problem
-from sync_api.room import Tables, problems, room
+from sync_api.room import Tables, base_path, problems, room
 from sync_api.schedules import find, get_schedule
 from sync_api.shapes.schedules import Id, ScheduleDetail, StartedRun, ToggleBody
 from sync_api.starting import start
@@ -28,7 +28,12 @@ router = room("/schedules", "Schedules")
 
 @router.post("", status_code=201, openapi_extra=BODY, responses=problems(409, 422))
 def create_schedule(
-    caller: Editor, db: Tables, once: OnceOnly, definition: Definition, response: Response
+    request: Request,
+    caller: Editor,
+    db: Tables,
+    once: OnceOnly,
+    definition: Definition,
+    response: Response,
 ) -> ScheduleDetail:
     """Make a schedule of your own. Airflow shows its DAG within seconds."""
     schedule = accept(definition)
@@ -37,7 +42,7 @@ def create_schedule(
     except ScheduleExistsError:
         if not _was_made_by(db, once, schedule):
             raise
-    response.headers["Location"] = f"/sync/schedules/{schedule.key}"
+    response.headers["Location"] = f"{base_path(request)}/schedules/{schedule.key}"
     return get_schedule(caller, db, schedule.key, response)
 
 

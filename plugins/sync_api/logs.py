@@ -20,7 +20,7 @@ from sync_api.cursors import cursor_of, mark_of
 from sync_api.days import midnight
 from sync_api.idempotency import OnceOnly
 from sync_api.problems import Problem
-from sync_api.room import Tables, problems, room, viewer_of
+from sync_api.room import Tables, base_path, problems, room, viewer_of
 from sync_api.shapes.logs import (
     AirflowRun,
     LogCollection,
@@ -74,7 +74,7 @@ def get_log(request: Request, caller: Reader, db: Tables, log: LogId) -> LogDeta
         refusal = one_log.why_not_retried(cursor, log)
     # Below Airflow's own base path, whatever that is here.
     run_url = (
-        f"{request.scope.get('root_path', '').removesuffix('/sync')}"
+        f"{base_path(request).removesuffix('/sync')}"
         f"/dags/{quote(row['dag_id'], safe='')}/runs/{quote(row['run_id'], safe='')}"
     )
     task = f"{run_url}/tasks/{AccountRef.from_conn_id(row['account']).group_id}.{SYNC}/mapped"

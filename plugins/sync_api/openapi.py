@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from data_sync.schedules.model import Schedule
+from data_sync.schedules.words import Interval, Weekday
 from sync_api.examples import EXAMPLES
 from sync_api.problems import documented
 from sync_api.shapes.problem import FieldError, ProblemDocument
@@ -22,6 +23,9 @@ problem documents (RFC 9457). Every user may make so many requests per minute; 4
 
 #: Fields that hold a stored definition, as a body sends it.
 _DEFINITIONS = (("ScheduleDetail", "definition"), ("ScheduleEdit", "definition"), ("DryRun", "definition"))
+
+
+_WEEKDAY = {"title": "Weekday", "type": "string", "description": "A day of the week."}
 
 
 def describe(app: FastAPI) -> None:
@@ -63,6 +67,11 @@ def _document(app: FastAPI) -> dict[str, Any]:
     # Bodies that we read ourselves name it.
     definition = Schedule.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(definition.pop("$defs", {}) | {"Schedule": definition})
+    # Words that begin with a digit are no names in most languages.
+    schemas["Interval"]["x-enum-varnames"] = [interval.name for interval in Interval]
+    # A definition is stored with the short names; that long ones are taken too need not be in every client.
+    schemas["Weekday"] = {**_WEEKDAY, "enum": [day.value for day in Weekday]}
+    schemas["Schedule"]["properties"]["weekdays"]["items"] = {"$ref": "#/components/schemas/Weekday"}
     for name, example in EXAMPLES.items():
         schemas[name]["example"] = example
     for name, field in _DEFINITIONS:
