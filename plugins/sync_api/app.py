@@ -4,7 +4,8 @@ How to add a router for a noun, ``logs`` for instance:
 
 1. Queries and rules go into :mod:`data_sync`; they take a ``Cursor``, know nothing of HTTP, and scope what
    they find by ``caller.name`` and ``caller.is_admin``.
-2. ``shapes/logs.py``: pydantic models; bodies are ``Body`` (unknown fields are refused), queries ``Query``.
+2. ``shapes/logs.py``: pydantic models; bodies are ``Body`` (unknown fields are refused), queries ``Query``;
+   ``examples/logs.py``: an example of each body and answer.
 3. ``logs.py``: ``router = room("/logs", "Logs")`` and routes. A route names who may (``caller: Reader``,
    ``Editor``, ``Runner``, ``SettingsReader``, ``Tester``: that one parameter is login, permission, same-site
    check and throttle), takes ``db: Tables``, and documents its errors: ``responses=problems(404, 409)``.

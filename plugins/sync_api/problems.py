@@ -50,7 +50,6 @@ TITLES = {
     428: "The version is missing",
     429: "Too many requests",
     500: "Something went wrong here",
-    502: "The answer of another system is of no use",
     503: "Not available now",
 }
 
@@ -186,7 +185,7 @@ def _of_database(error: Exception) -> Problem | None:
 def _unexpected(error: Exception) -> Problem:
     number = uuid.uuid4().hex[:12]
     if isinstance(error, NetworkError | DataSyncError):
-        return Problem(502, "network", str(getattr(error, "user_message", error)))
+        return Problem(503, "network", str(getattr(error, "user_message", error)), headers=_RETRY)
     log.error("Unexpected error %s", number, exc_info=error)
     return Problem(
         500,

@@ -16,7 +16,8 @@ from tests.plugins.servers import api_servers
 
 pytestmark = [pytest.mark.prove, pytest.mark.airflow, pytest.mark.timeout(900)]
 
-_TOOL = Path(__file__).parents[2] / ".venv-client" / "bin"
+_CHECKOUT = Path(__file__).parents[2]
+_TOOL = _CHECKOUT / ".venv-client" / "bin"
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +55,15 @@ def test_it_lists_makes_runs_and_reads(stocked: App, package: Path, tmp_path: Pa
         )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]
     assert done.stdout.strip() == "USED"
+
+
+def test_the_page_on_the_api_imports_what_there_is(package: Path) -> None:
+    (code,) = re.findall(r"^```py\n(.*?)^```", (_CHECKOUT / "docs" / "api.md").read_text(), re.M | re.S)
+    imports = "\n".join(line for line in code.splitlines() if line.startswith("from "))
+    used = re.findall(r"(Interval\.\w+|DateRange\.\w+)", code)
+    assert len(used) == 2
+    done = subprocess.run(
+        [_TOOL / "python", "-c", "\n".join([imports, *used])],
+        cwd=package, text=True, capture_output=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
