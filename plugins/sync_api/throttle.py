@@ -54,7 +54,8 @@ class Throttle:
         interval, now = 60.0 / self.per_minute, time.monotonic()
         with self._guard:
             free_at = max(self._free_at.get(user, now), now)
-            wait = free_at + (cost - self.at_once) * interval - now
+            cost = min(cost, self.at_once)
+            wait = free_at - now - (self.at_once - cost) * interval
             if wait <= 0:
                 self._free_at[user] = free_at + cost * interval
         self._require_turn(wait)

@@ -28,7 +28,7 @@ def test_it_costs_a_task_next_to_nothing(before: str, tmp_path: Path) -> None:
     command, env = [sys.executable, "-c", code], {"AIRFLOW_HOME": str(tmp_path)}
     told = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
     (line,) = (line for line in told.splitlines() if line.startswith("LOADED"))
-    # This one file of 47 lines: on its own it takes one or two of the 20 ms that it may.
+    # One short file: on its own it takes one or two of the 20 ms that it may.
     assert line == "LOADED data_sync_plugin"
 
 

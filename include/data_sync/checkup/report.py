@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
 
+import psycopg
+
 from data_sync import __version__
 from data_sync.checkup import advice, options
 from data_sync.dag import services as airflow
@@ -118,8 +120,7 @@ def _tables(db: Database) -> Tables:
 
 def _reason(part: str, error: Exception) -> str:
     """Say why, without the address that a driver's message names."""
-    told = isinstance(error, DatabaseError) and error.__cause__ is None
-    if told:
+    if isinstance(error, DatabaseError) and not isinstance(error.__cause__, psycopg.Error):
         return str(error)
     log.warning("The part %s of the report could not be read: %s", part, error)
     if isinstance(error, DatabaseError):
