@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEER := .venv-bench
 DLT := .venv-dlt
+CLIENT := .venv-client
 LOCAL := $(BIN)/python -m data_sync.local
 PORTS := --port $(PORT) --sandbox-port $(SANDBOX_PORT)
 
@@ -39,7 +40,7 @@ prove: prove-airflow prove-others ## The long proofs: what happens when things a
 prove-airflow: $(VENV)/.dev
 	@$(BIN)/pytest -m prove tests/e2e
 
-prove-others: $(VENV)/.dev
+prove-others: $(VENV)/.dev $(CLIENT)/.tool
 	@$(BIN)/pytest -m prove --ignore tests/e2e
 
 torture: $(VENV)/.dev ## Syncs killed, cut off and doubled at random beside a model: MINUTES=10, or SEED=1 ROUNDS=5; POOLER=pgbouncer
@@ -78,4 +79,11 @@ $(DLT)/.peer: locks/dlt.txt | $(VENV)/.app
 	@echo "Installing dlt, to compare with, into $(DLT) ..."
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(DLT)
 	@$(BIN)/uv pip install --quiet --python $(DLT)/bin/python --require-hashes --compile-bytecode --requirement locks/dlt.txt
+	@touch $@
+
+# What generates a client for the REST API, apart from Airflow, whose typer is a newer one.
+$(CLIENT)/.tool: locks/client.txt | $(VENV)/.app
+	@echo "Installing the generator of clients into $(CLIENT) ..."
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(CLIENT)
+	@$(BIN)/uv pip install --quiet --python $(CLIENT)/bin/python --require-hashes --requirement locks/client.txt
 	@touch $@

@@ -69,7 +69,12 @@ def api_servers(count: int, folder: Path, env: Mapping[str, str]) -> Iterator[li
         for server in running:
             server.process.terminate()
         for server in running:
-            server.process.wait(timeout=60)
+            try:
+                server.process.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                # A busy machine gives it no time to end, which shows nothing about what was tried.
+                server.process.kill()
+                server.process.wait()
 
 
 def _start(folder: Path, env: Mapping[str, str], number: int) -> ApiServer:

@@ -13,6 +13,8 @@ ours --extra production --constraint locks/app.txt --output-file locks/productio
 echo 'dag-factory==1.1.0' | compile - --constraint locks/app.txt --output-file locks/bench.txt
 # Apart from it: dlt loads Airflow where it finds it, which would make it look slower and larger than it is.
 printf '%s\n' 'dlt[postgres]==1.31.0' 'pyarrow' 'adbc-driver-postgresql' 'msgspec' | compile - --constraint locks/app.txt --output-file locks/dlt.txt
+# Generates a client for the REST API, to prove that one can: it wants an older typer than Airflow.
+echo 'openapi-python-client==0.29.1' | compile - --output-file locks/client.txt
 compile pyproject.toml --group dev --constraint locks/app.txt --output-file locks/dev.txt
 # uv names none unless it is told to, which its own settings on somebody's machine may do.
 if grep --files-with-matches '://' locks/*.txt; then

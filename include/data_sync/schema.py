@@ -22,7 +22,10 @@ def require_current_schema(db: Database) -> None:
         row = known["found"] and cursor.execute("SELECT version_num FROM data_sync.schema_version").fetchone()
     found = row["version_num"] if row else None
     if found is None or found < REVISION:
-        raise DatabaseError("The tables of data_sync are missing or behind. Run: data-sync migrate")
+        raise DatabaseError(
+            f"The tables of data_sync are missing or behind (revision {found or 'none'}, needed {REVISION}). "
+            "Run: data-sync migrate"
+        )
     if found > REVISION:
         raise DatabaseError(
             f"The tables of data_sync are at revision {found}, newer than this installation ({REVISION}). "

@@ -4,7 +4,8 @@ How to add a router for a noun, ``logs`` for instance:
 
 1. Queries and rules go into :mod:`data_sync`; they take a ``Cursor``, know nothing of HTTP, and scope what
    they find by ``caller.name`` and ``caller.is_admin``.
-2. ``shapes/logs.py``: pydantic models; bodies are ``Body`` (unknown fields are refused), queries ``Query``.
+2. ``shapes/logs.py``: pydantic models; bodies are ``Body`` (unknown fields are refused), queries ``Query``;
+   ``examples/logs.py``: an example of each body and answer.
 3. ``logs.py``: ``router = room("/logs", "Logs")`` and routes. A route names who may (``caller: Reader``,
    ``Editor``, ``Runner``, ``SettingsReader``, ``Tester``: that one parameter is login, permission, same-site
    check and throttle), takes ``db: Tables``, and documents its errors: ``responses=problems(404, 409)``.
@@ -34,6 +35,7 @@ from sync_api import (
     problems,
     schedules,
     self_description,
+    settings,
     stats,
 )
 from sync_api.breaker import OurDatabase
@@ -55,6 +57,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     coverage.router,
     stats.router,
     networks.router,
+    settings.router,
     self_description.router,
 )
 

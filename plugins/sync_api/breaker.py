@@ -46,7 +46,8 @@ _FRESH = 1.0
 _PROBE_SECONDS = 1.0
 _PATIENCE = {"connect_timeout": 2, "tcp_user_timeout": 5_000}
 
-_THREADS = 16
+#: Threads of ours for who asks, and as many for their work.
+THREADS = 16
 
 _AWAY = "The database data_sync does not answer. An admin must start it or mend its Airflow connection."
 _BUSY = "The api-server has more requests than it can take now. Try again in a moment."
@@ -203,7 +204,7 @@ async def in_thread(function: Callable[..., T], *arguments: Any, of: str = "work
 
     :param of: which threads: ``door`` for who asks and whether they may, so that those never wait for work.
     """
-    return await run_sync(functools.partial(function, *arguments), limiter=_limiter(of, _THREADS))
+    return await run_sync(functools.partial(function, *arguments), limiter=_limiter(of, THREADS))
 
 
 def off_the_loop(endpoint: Callable[P, T]) -> Callable[..., Any]:

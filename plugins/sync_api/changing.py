@@ -12,23 +12,28 @@ from data_sync.dag.names import QUICK_SYNC, dag_id_of
 from data_sync.dag.people import is_trusted
 from data_sync.errors import ScheduleExistsError, ScheduleReadOnlyError
 from data_sync.schedules.model import Schedule
-from sync_api.access import Caller, Editor, Runner
+from sync_api.access import Editor, Runner
 from sync_api.breaker import in_thread
 from sync_api.definitions import BODY, Definition, accept, accept_change
 from sync_api.idempotency import Once, OnceOnly
 from sync_api.problems import Problem
-from sync_api.room import Tables, problems, room
-from sync_api.schedules import detail_of, find
+from sync_api.room import Tables, base_path, problems, room
+from sync_api.schedules import find, get_schedule
 from sync_api.shapes.schedules import Id, ScheduleDetail, StartedRun, ToggleBody
 from sync_api.starting import start
-from sync_api.versions import IfMatch, require_version, tag_of
+from sync_api.versions import IfMatch, require_version
 
 router = room("/schedules", "Schedules")
 
 
 @router.post("", status_code=201, openapi_extra=BODY, responses=problems(409, 422))
 def create_schedule(
-    caller: Editor, db: Tables, once: OnceOnly, definition: Definition, response: Response
+    request: Request,
+    caller: Editor,
+    db: Tables,
+    once: OnceOnly,
+    definition: Definition,
+    response: Response,
 ) -> ScheduleDetail:
     """Make a schedule of your own. Airflow shows its DAG within seconds."""
     schedule = accept(definition)
@@ -37,8 +42,8 @@ def create_schedule(
     except ScheduleExistsError:
         if not _was_made_by(db, once, schedule):
             raise
-    response.headers["Location"] = f"/sync/schedules/{schedule.key}"
-    return _shown(caller, db, schedule.key, response)
+    response.headers["Location"] = f"{base_path(request)}/schedules/{schedule.key}"
+    return get_schedule(caller, db, schedule.key, response)
 
 
 @router.put("/{id}", openapi_extra=BODY, responses=problems(404, 409, 412, 428))
@@ -51,7 +56,7 @@ def update_schedule(
     revision = require_version(row, if_match)
     schedule = accept_change(id, definition)
     live.change(db, schedule, revision=revision, trusted=is_trusted(row["owner"]))
-    return _shown(caller, db, id, response)
+    return get_schedule(caller, db, id, response)
 
 
 @router.delete("/{id}", status_code=204, responses=problems(404, 409, 412, 428))
@@ -77,7 +82,7 @@ def toggle_schedule(
     _require_dag(row)
     wanted = row["is_paused"] if body is None or body.active is None else body.active
     (live.unpause if wanted else live.pause)(db, id, by=caller.name)
-    return _shown(caller, db, id, response)
+    return get_schedule(caller, db, id, response)
 
 
 @router.post("/{id}/run", status_code=202, responses=problems(404, 409))
@@ -86,17 +91,9 @@ async def run_schedule(request: Request, caller: Runner, db: Tables, id: Id, onc
     row, _ = await in_thread(find, caller, db, id)
     _require_dag(row)
     if row["is_paused"]:
-        run = await start(request, caller, QUICK_SYNC, {"schedule": id}, word=once.word)
         note = f"The schedule is paused, so its run goes through the DAG {QUICK_SYNC}."
-        return StartedRun(dag_id=run.dag_id, run_id=run.run_id, note=note)
-    run = await start(request, caller, dag_id_of(id), {}, word=once.word)
-    return StartedRun(dag_id=run.dag_id, run_id=run.run_id, note=None)
-
-
-def _shown(caller: Caller, db: Tables, key: str, response: Response) -> ScheduleDetail:
-    row, moment = find(caller, db, key)
-    response.headers["ETag"] = tag_of(row)
-    return detail_of(row, caller, moment)
+        return await start(request, caller, QUICK_SYNC, {"schedule": id}, word=once.word, note=note)
+    return await start(request, caller, dag_id_of(id), {}, word=once.word)
 
 
 def _was_made_by(db: Tables, once: Once, schedule: Schedule) -> bool:

@@ -14,27 +14,12 @@ from network_clients import registry
 from sync_api.problems import Problem
 from sync_api.shapes.problem import FieldError
 
-#: Of a key that is an address of its own under ``/sync/schedules``.
-_TAKEN = ("create",)
-
-EXAMPLE = {
-    "key": "nightly",
-    "name": "Every night",
-    "networks": ["admitad"],
-    "sync_type": "all",
-    "times": ["04:30"],
-    "timezone": "Europe/Berlin",
-    "date_range": "last_7_days",
-}
-
 #: Documents the body; the schema is the model's own.
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "The whole definition, as an entry of schedules.yaml has it, and its key.",
-        "content": {
-            "application/json": {"schema": {"$ref": "#/components/schemas/Schedule"}, "example": EXAMPLE}
-        },
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Schedule"}}},
     }
 }
 
@@ -70,12 +55,7 @@ def accept(definition: Mapping[str, Any]) -> Schedule:
 
     :raises ScheduleRefusedError: with everything that is wrong.
     """
-    schedule = Schedule.from_dict(definition, networks=registry.all_networks())
-    if schedule.key in _TAKEN:
-        raise ScheduleRefusedError(
-            [Finding(("key",), f"{schedule.key} is a word of the API itself", "choose another key")]
-        )
-    return schedule
+    return Schedule.from_dict(definition, networks=registry.all_networks())
 
 
 def accept_change(key: str, definition: Mapping[str, Any]) -> Schedule:

@@ -23,7 +23,7 @@ from sync_api.breaker import in_thread
 from sync_api.cursors import cursor_of, mark_of
 from sync_api.idempotency import OnceOnly
 from sync_api.problems import Problem
-from sync_api.room import Tables, problems, room, viewer_of
+from sync_api.room import Tables, base_path, problems, room, viewer_of
 from sync_api.shapes.logs import (
     AirflowRun,
     CancelledLog,
@@ -78,7 +78,7 @@ def get_log(request: Request, caller: Reader, db: Tables, log: LogId) -> LogDeta
         refusal = one_log.why_not_retried(cursor, log)
     # Below Airflow's own base path, whatever that is here.
     run_url = (
-        f"{request.scope.get('root_path', '').removesuffix('/sync')}"
+        f"{base_path(request).removesuffix('/sync')}"
         f"/dags/{quote(row['dag_id'], safe='')}/runs/{quote(row['run_id'], safe='')}"
     )
     task = f"{run_url}/tasks/{AccountRef.from_conn_id(row['account']).group_id}.{SYNC}/mapped"
@@ -108,8 +108,7 @@ async def retry_log(request: Request, caller: Runner, db: Tables, log: LogId, on
     # An earlier try of this request may have started the run, and that is the one then.
     if refusal is not None and not once.is_again:
         raise Problem(409, "not-retryable", refusal)
-    run = await start(request, caller, QUICK_SYNC, {"log": log}, word=once.word)
-    return StartedRun(dag_id=run.dag_id, run_id=run.run_id, note=None)
+    return await start(request, caller, QUICK_SYNC, {"log": log}, word=once.word)
 
 
 @router.post("/{log}/cancel", status_code=202, responses=problems(404, 409))

@@ -49,8 +49,7 @@ async def start_manual_sync(
 ) -> StartedRun:
     """Start a quick sync of networks and days that you choose, or run a schedule once, also for past days."""
     await in_thread(_require_allowed, caller, db, body)
-    run = await start(request, caller, QUICK_SYNC, body.words(), word=once.word)
-    return StartedRun(dag_id=run.dag_id, run_id=run.run_id, note=None)
+    return await start(request, caller, QUICK_SYNC, body.words(), word=once.word)
 
 
 @router.get("/manual/recent")

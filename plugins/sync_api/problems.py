@@ -39,7 +39,6 @@ MEDIA_TYPE = "application/problem+json"
 
 #: What the number of a status means here, as the document's title.
 TITLES = {
-    400: "The request cannot be read",
     401: "Not logged in",
     403: "Not allowed",
     404: "Not found",
@@ -51,7 +50,6 @@ TITLES = {
     428: "The version is missing",
     429: "Too many requests",
     500: "Something went wrong here",
-    502: "The answer of another system is of no use",
     503: "Not available now",
 }
 
@@ -87,23 +85,46 @@ class ProblemResponse(Response):
     media_type = MEDIA_TYPE
 
     def __init__(self, problem: Problem) -> None:
-        document = ProblemDocument(
-            type=f"urn:data-sync:problem:{problem.code}",
-            title=TITLES.get(problem.status, "Error"),
-            status=problem.status,
-            detail=problem.detail,
-            code=problem.code,
-            errors=list(problem.errors),
-        )
         # Answers quote what was sent, halves of characters included: ASCII holds them all.
-        body = json.dumps(document.model_dump(mode="python"), ensure_ascii=True)
+        body = json.dumps(_document(problem).model_dump(mode="python"), ensure_ascii=True)
         super().__init__(body, status_code=problem.status, headers=problem.headers)
+
+
+#: One error of each status, for the document: its word and its sentence.
+_SAMPLES: dict[int, tuple[str, str]] = {
+    401: ("not-logged-in", "Log in first: send the header Authorization: Bearer TOKEN."),
+    403: ("not-allowed", "You may not edit DAGs. An admin of Airflow can give you a role that may."),
+    404: ("schedule-missing", "There is no schedule 'nightly'. GET /sync/schedules lists yours."),
+    409: ("schedule-read-only", "The schedule nightly is kept in config/schedules.yaml: change it there."),
+    412: ("schedule-changed", "The schedule nightly has been changed meanwhile. Look at it again."),
+    413: ("too-large", "No request needs more than 256 KiB here: send less."),
+    422: ("invalid", 'timezone: there is no time zone "Berlin"; write Europe/Berlin'),
+    428: ("version-missing", "Send the header If-Match with the ETag of the schedule that you looked at."),
+    429: ("too-many", "You may make 600 requests per minute here. Come back in 3 s."),
+    500: ("unexpected", "This was not expected. An admin finds the reason in the log under 5d1f2c3b4a59."),
+    503: ("database-away", "The database data_sync does not answer. An admin must start it."),
+}
 
 
 def documented(status: int) -> dict[str, Any]:
     """Return what the OpenAPI document says of an error."""
+    code, detail = _SAMPLES[status]
+    field = FieldError(field="timezone", message='there is no time zone "Berlin"', fix="write Europe/Berlin")
+    sample = _document(Problem(status, code, detail, errors=[field] if status == 422 else ()))
     schema = {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}
-    return {"description": TITLES[status], "content": {MEDIA_TYPE: {"schema": schema}}}
+    content = {MEDIA_TYPE: {"schema": schema, "example": sample.model_dump(mode="json")}}
+    return {"description": TITLES[status], "content": content}
+
+
+def _document(problem: Problem) -> ProblemDocument:
+    return ProblemDocument(
+        type=f"urn:data-sync:problem:{problem.code}",
+        title=TITLES.get(problem.status, "Error"),
+        status=problem.status,
+        detail=problem.detail,
+        code=problem.code,
+        errors=list(problem.errors),
+    )
 
 
 #: Our own errors: status and word. The first class that fits counts, so the special ones come first.
@@ -164,7 +185,7 @@ def _of_database(error: Exception) -> Problem | None:
 def _unexpected(error: Exception) -> Problem:
     number = uuid.uuid4().hex[:12]
     if isinstance(error, NetworkError | DataSyncError):
-        return Problem(502, "network", str(getattr(error, "user_message", error)))
+        return Problem(503, "network", str(getattr(error, "user_message", error)), headers=_RETRY)
     log.error("Unexpected error %s", number, exc_info=error)
     return Problem(
         500,
@@ -174,15 +195,18 @@ def _unexpected(error: Exception) -> Problem:
 
 
 def _of_http(error: StarletteHTTPException) -> Problem:
+    if error.status_code == 400:
+        # As any other body that is no JSON: this one is not even text.
+        unreadable = FieldError(field="body", message="this is not JSON", fix="send a JSON object")
+        return Problem(422, "invalid", "The body of the request cannot be read.", errors=[unreadable])
     sentences = {
         404: "There is no such address in this API. GET /sync/openapi.json lists all.",
         405: "This address does not know the method. GET /sync/openapi.json lists what it knows.",
-        400: "The body of the request is not JSON that can be read.",
         413: "No request needs a body as large as this: send less.",
     }
     status = error.status_code
     detail = sentences.get(status, TITLES.get(status, "The request was refused."))
-    codes = {400: "unreadable", 404: "no-such-address", 405: "no-such-method", 413: "too-large"}
+    codes = {404: "no-such-address", 405: "no-such-method", 413: "too-large"}
     return Problem(status, codes.get(status, "refused"), detail, headers=error.headers)
 
 

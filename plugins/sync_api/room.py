@@ -64,6 +64,11 @@ def viewer_of(caller: Caller) -> Viewer:
     return Viewer(caller.name, caller.is_admin)
 
 
+def base_path(request: Request) -> str:
+    """Return the path of this API, below the path under which Airflow may be served."""
+    return str(request.scope.get("root_path", ""))
+
+
 def _database(request: Request) -> OurDatabase:
     database: OurDatabase = request.app.state.database
     return database

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import Query, Response
 
 from data_sync.accounts import refused_accounts
+from data_sync.dag import live
 from data_sync.dag.names import dag_id_of
 from data_sync.dag.people import is_trusted
 from data_sync.dag.switches import read_switches
@@ -20,7 +21,7 @@ from data_sync.looking.accounts import visible_accounts
 from data_sync.looking.preview import preview
 from data_sync.schedules.accounts import AccountRef
 from data_sync.schedules.date_ranges import DayRange
-from data_sync.schedules.fields import KEY_PATTERN
+from data_sync.schedules.fields import KEY_PATTERN, RESERVED_KEYS
 from data_sync.schedules.model import Schedule
 from data_sync.schedules.problems import ScheduleRefusedError
 from network_clients import registry
@@ -57,7 +58,7 @@ def list_schedules(
     caller: Reader, db: Tables, query: Annotated[ScheduleQuery, Query()]
 ) -> ScheduleCollection:
     """List the schedules that you see."""
-    switches = read_switches()
+    switches = _switches(db)
     asked = query.model_dump(exclude={"search", "order"})
     wanted = looking.Wanted(**asked, text=query.search, descending=query.order == "desc")
     with db.transaction() as cursor:
@@ -124,13 +125,19 @@ def find(caller: Caller, db: Tables, key: str) -> tuple[Mapping[str, Any], datet
 
     :raises ScheduleMissingError: also for one that they do not see.
     """
-    switch = read_switches(key).get(key)
+    switch = _switches(db, key).get(key)
     with db.transaction() as cursor:
         found = looking.find(cursor, viewer_of(caller), key, switch)
         moment = now(cursor)
     if found is None:
         raise ScheduleMissingError(f"There is no schedule {key!r}. GET /sync/schedules lists yours.")
     return found, moment
+
+
+def _switches(db: Tables, key: str | None = None) -> dict[str, looking.Switch]:
+    """Return what Airflow knows of the schedules, once those that git has made again are unpaused (law 2)."""
+    live.settle_switches(db)
+    return read_switches(key)
 
 
 def item_values(row: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
@@ -189,6 +196,7 @@ def form_of(caller: Caller, db: Tables) -> ScheduleForm:
         notify_on=[Choice(**choice) for choice in form.notification_choices()],
         timezones=list(form.timezones()),
         key_pattern=f"^{KEY_PATTERN}$",
+        reserved_keys=list(RESERVED_KEYS),
         defaults={"sync_type": "all", "interval": "1d", "timezone": "UTC", "date_range": "last_7_days"},
     )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +17,7 @@ from fastapi import Request
 from data_sync.dag.names import QUICK_SYNC
 from sync_api.access import Caller
 from sync_api.problems import Problem
+from sync_api.shapes.schedules import StartedRun
 
 log = logging.getLogger(__name__)
 
@@ -25,20 +25,19 @@ log = logging.getLogger(__name__)
 _SECONDS = 30.0
 
 
-@dataclass(frozen=True)
-class Started:
-    """A run that Airflow has taken on."""
-
-    dag_id: str
-    run_id: str
-
-
 async def start(
-    request: Request, caller: Caller, dag_id: str, conf: Mapping[str, Any], *, word: str | None
-) -> Started:
+    request: Request,
+    caller: Caller,
+    dag_id: str,
+    conf: Mapping[str, Any],
+    *,
+    word: str | None,
+    note: str | None = None,
+) -> StartedRun:
     """Start a run of a DAG.
 
     :param word: names the run; where there is a run of that name already, that is the one.
+    :param note: what is special about it, for who asked.
     :raises Problem: when Airflow refuses, in words about our own objects.
     """
     body: dict[str, Any] = {"logical_date": None, "conf": dict(conf)}
@@ -52,7 +51,7 @@ async def start(
             answer = await airflow.get(f"/api/v2/dags/{dag_id}/dagRuns/{body['dag_run_id']}")
     if not answer.is_success:
         raise _refusal(dag_id, answer)
-    return Started(dag_id, str(answer.json()["dag_run_id"]))
+    return StartedRun(dag_id=dag_id, run_id=str(answer.json()["dag_run_id"]), note=note)
 
 
 async def skip_tasks(

@@ -51,5 +51,6 @@ OTHERS = (
             422: ask("omar", "POST", "/networks/no%20account/test"),
         },
     ),
+    RouteCase("GET", "/settings", asks="is_authorized_configuration"),
     RouteCase("GET", "/openapi.json"),
 )

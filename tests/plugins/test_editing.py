@@ -156,3 +156,42 @@ def test_the_form_is_the_models_own(stocked: App) -> None:
     assert [account["value"] for account in form["networks"]] == ["admitad"]
     assert stocked.call("ben", "GET", "/sync/schedules/create").json()["networks"] == []
     assert "Europe/Berlin" in form["timezones"]
+
+
+def made_again_by_git(db: Database, key: str) -> None:
+    """As the dag-processor leaves it that has taken over a file which names a deleted key once more."""
+    with db.transaction() as cursor:
+        cursor.execute("UPDATE data_sync.sync_schedules SET pause_switch = 'due' WHERE key = %s", [key])
+
+
+@pytest.mark.parametrize("path", ["/sync/schedules", "/sync/schedules/weekly"])
+def test_a_key_that_git_makes_again_is_not_shown_as_paused_by_its_past(
+    stocked: App, db: Database, path: str
+) -> None:
+    stocked.turn("sync__weekly", paused=True)
+    made_again_by_git(db, "weekly")
+    answer = stocked.call("anna", "GET", path).json()
+    (found,) = [item for item in answer.get("items", [answer]) if item["key"] == "weekly"]
+    assert found["state"] == "active"
+    assert found["next_run"]
+    (entry,) = stocked.airflow_rows("SELECT owner, dag_id FROM log WHERE event = 'patch_dag'")
+    assert (entry["owner"], entry["dag_id"]) == ("data-sync", "sync__weekly")
+
+
+def test_who_pauses_a_key_that_git_has_made_again_is_not_overruled(stocked: App, db: Database) -> None:
+    made_again_by_git(db, "weekly")
+    tag = stocked.call("anna", "GET", "/sync/schedules/weekly").headers["ETag"]
+    path = "/sync/schedules/weekly/toggle"
+    assert stocked.call("anna", "POST", path, headers={"If-Match": tag}).json()["state"] == "paused"
+    assert stocked.call("anna", "GET", "/sync/schedules/weekly").json()["state"] == "paused"
+
+
+@pytest.mark.parametrize("key", ["create", "dry-run", "manual"])
+def test_a_key_that_is_a_word_of_the_api_is_refused_with_another_one(stocked: App, key: str) -> None:
+    answer = stocked.call("anna", "POST", "/sync/schedules", json={**NEW, "key": key})
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["field"]) == (422, "key")
+    assert f"{key}-sync" in error["fix"]
+    checked = stocked.call("anna", "POST", "/sync/schedules/dry-run", json={**NEW, "key": key}).json()
+    assert (checked["is_valid"], checked["errors"]) == (False, [error])
+    assert key in stocked.call("anna", "GET", "/sync/schedules/create").json()["reserved_keys"]

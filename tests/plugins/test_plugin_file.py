@@ -10,27 +10,26 @@ import pytest
 
 from tests.plugins.airflow_app import PLUGINS, App
 
-_MEASURE = """
-import sys, time
+#: Reads the file as Airflow's plugins manager does, in a process that has loaded what a task has.
+_IMPORT = """
+import sys
 import {before}
 sys.path.insert(0, {folder!r})
 loaded = set(sys.modules)
-started = time.process_time()
 import data_sync_plugin
-print(time.process_time() - started)
-print(*sorted(name for name in set(sys.modules) - loaded if "fastapi" in name or name.startswith("sync_api")))
+print("LOADED", *sorted(set(sys.modules) - loaded))
 """
 
 
 @pytest.mark.parametrize("before", ["airflow.sdk.execution_time.task_runner", "airflow.plugins_manager"])
 def test_it_costs_a_task_next_to_nothing(before: str, tmp_path: Path) -> None:
-    code = _MEASURE.format(before=before, folder=str(PLUGINS))
+    """What an import costs is what it loads, which is the same however busy the machine is."""
+    code = _IMPORT.format(before=before, folder=str(PLUGINS))
     command, env = [sys.executable, "-c", code], {"AIRFLOW_HOME": str(tmp_path)}
     told = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
-    seconds, dragged_in = told.splitlines()[-2:]
-    # Time of the processor, so that a busy machine does not count; on its own it takes half a millisecond.
-    assert float(seconds) < 0.02
-    assert dragged_in == ""
+    (line,) = (line for line in told.splitlines() if line.startswith("LOADED"))
+    # One short file: on its own it takes one or two of the 20 ms that it may.
+    assert line == "LOADED data_sync_plugin"
 
 
 def test_the_dag_processor_has_the_factory_loaded_before_it_parses(tmp_path: Path) -> None:

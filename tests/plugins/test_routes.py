@@ -15,7 +15,7 @@ from tests.plugins.routes_schedules import SCHEDULES
 ROUTES = (*SCHEDULES, *LOGS, *OTHERS)
 
 #: Statuses that are reached in tests of their own: any route may answer them.
-ELSEWHERE = {429, 500, 503}
+ELSEWHERE = {413, 429, 500, 503}
 
 
 def each(*cases: RouteCase) -> pytest.MarkDecorator:

@@ -1,9 +1,9 @@
 """The pause switches of schedules that have been made again after a deletion (law 2).
 
 Airflow keeps the switch of a DAG that is gone, and who takes the file over cannot reach it. So a key that is
-made again is marked: whoever can reach Airflow's switch (screens, ``data-sync import`` and ``reparse``) sets
-it and takes the mark away; who can only look (upkeep) takes it away where nothing is paused, and has it shown
-otherwise.
+made again is marked: whoever can reach Airflow's switch (the REST API when it shows or turns one,
+``data-sync import`` and ``reparse``) sets it and takes the mark away; who can only look (upkeep) takes it
+away where nothing is paused, and has it shown otherwise.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import click
 import psycopg
 
 from data_sync import __version__
-from data_sync.cli import accounts, exchange, looking, openapi, schedules, setup, starting
+from data_sync.cli import accounts, exchange, looking, openapi, schedules, setup, starting, status
 from data_sync.errors import DataSyncError
 
 
@@ -30,6 +30,7 @@ for command in (
     looking.logs,
     looking.totals,
     accounts.accounts,
+    status.status,
     starting.backfill,
     starting.retry,
     starting.cancel,

@@ -6,6 +6,7 @@ cannot be listed: they are known once a schedule names them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from data_sync.accounts import is_account
@@ -29,11 +30,17 @@ def connected_accounts() -> list[str]:
 
 @dataclass(frozen=True)
 class PoolUse:
-    """How many tasks may read a network at once, and do; of all pools, those that exist."""
+    """How many tasks may read a network at once, and do; of all pools, those that exist.
+
+    :param slots: -1 for any number.
+    :param queued: of tasks that have a slot and wait for a worker.
+    :param scheduled: of tasks that wait for a slot.
+    """
 
     slots: int
     running: int
     queued: int
+    scheduled: int
 
 
 def pool_use() -> dict[str, PoolUse]:
@@ -47,7 +54,12 @@ def pool_use() -> dict[str, PoolUse]:
         stats = Pool.slots_stats(session=session)
     names = {registry.facts_of(slug).pool for slug in registry.all_networks()}
     return {
-        name: PoolUse(int(stat["total"]), int(stat["running"]), int(stat["queued"]))
+        name: PoolUse(
+            slots=-1 if math.isinf(stat["total"]) else int(stat["total"]),
+            running=int(stat["running"]),
+            queued=int(stat["queued"]),
+            scheduled=int(stat["scheduled"]),
+        )
         for name, stat in stats.items()
         if name in names
     }

@@ -16,7 +16,7 @@ def is_trusted(user: str | None) -> bool:
     admins. So may whoever has a shell as the user that Airflow runs as (the ``airflow`` command names that
     user), and Airflow itself, whose runs name nobody.
     """
-    return user is None or user in _admins() or _everybody_is_admin()
+    return user is None or user in _admins() or everybody_is_admin()
 
 
 def _admins() -> set[str]:
@@ -34,5 +34,6 @@ def _is_simple() -> bool:
     return "SimpleAuthManager" in (conf.get("core", "auth_manager", fallback="") or "SimpleAuthManager")
 
 
-def _everybody_is_admin() -> bool:
+def everybody_is_admin() -> bool:
+    """Tell whether Airflow's simple auth manager lets everybody do everything."""
     return _is_simple() and bool(conf.getboolean("core", "simple_auth_manager_all_admins", fallback=False))

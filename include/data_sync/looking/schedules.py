@@ -13,7 +13,7 @@ from data_sync.database import Cursor, one
 from data_sync.looking.viewer import SEES_SCHEDULE, Viewer
 
 
-class State(StrEnum):
+class ScheduleState(StrEnum):
     """Whether a schedule runs by itself."""
 
     ACTIVE = "active"
@@ -24,7 +24,7 @@ class State(StrEnum):
     """Its definition says ``active: false``: it runs by hand only."""
 
 
-class Sort(StrEnum):
+class ScheduleSort(StrEnum):
     """By what the list is ordered; equal ones by their key."""
 
     KEY = "key"
@@ -53,26 +53,26 @@ class Wanted:
     :param text: a part of the key or the name, in any letter case.
     """
 
-    state: State | None = None
+    state: ScheduleState | None = None
     source: str | None = None
     network: str | None = None
     sync_type: str | None = None
     owner: str | None = None
     with_problems: bool | None = None
     text: str | None = None
-    sort: Sort = Sort.KEY
+    sort: ScheduleSort = ScheduleSort.KEY
     descending: bool = False
     limit: int = 50
     offset: int = 0
 
 
 _ORDER = {
-    Sort.KEY: "key",
-    Sort.NAME: "lower(name)",
-    Sort.STATE: "state",
-    Sort.LAST_RUN: "last_run_at",
-    Sort.NEXT_RUN: "next_run",
-    Sort.UPDATED: "updated_at",
+    ScheduleSort.KEY: "key",
+    ScheduleSort.NAME: "lower(name)",
+    ScheduleSort.STATE: "state",
+    ScheduleSort.LAST_RUN: "last_run_at",
+    ScheduleSort.NEXT_RUN: "next_run",
+    ScheduleSort.UPDATED: "updated_at",
 }
 
 _KNOWN = f"""

@@ -13,6 +13,8 @@ from data_sync.schedules.timing import CLOCK_TIME_PATTERN, check_clock_time, che
 from data_sync.schedules.words import RefusedValueError, Weekday, choice, shown
 
 KEY_PATTERN = r"[a-z0-9][a-z0-9_-]{0,99}"
+#: Words that stand where a key may stand: addresses below ``/sync/schedules``, and the logs of no schedule.
+RESERVED_KEYS = ("create", "dry-run", "manual")
 #: The word that makes a schedule visible to everybody who may read DAGs.
 EVERYONE: Literal["everyone"] = "everyone"
 _FULL_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -34,6 +36,18 @@ def check_key(value: object) -> str:
         f"{shown(value)} cannot be the key of a schedule",
         f"write {usable}" if usable else "write lower-case letters, digits, - and _",
     )
+
+
+def _key(value: object, info: ValidationInfo) -> str:
+    key = check_key(value)
+    # A definition that was accepted before is read as it is: runs in flight need it.
+    is_new = (info.context or {}).get("networks") is not None
+    if is_new and key in RESERVED_KEYS:
+        raise RefusedValueError(
+            f"{shown(key)} is a word of the REST API and cannot be the key of a schedule",
+            f"write another one such as {key}-sync",
+        )
+    return key
 
 
 def _date(value: object) -> object:
@@ -101,7 +115,11 @@ def _line(value: object) -> object:
     raise RefusedValueError(f"{shown(value)} is not a line of text", "write 1 to 200 characters on one line")
 
 
-Key = Annotated[str, BeforeValidator(check_key)]
+Key = Annotated[
+    str,
+    BeforeValidator(_key),
+    WithJsonSchema({"type": "string", "pattern": f"^{KEY_PATTERN}$", "not": {"enum": [*RESERVED_KEYS]}}),
+]
 Line = Annotated[str, BeforeValidator(_line)]
 IsoDate = Annotated[date, BeforeValidator(_date)]
 ClockTime = Annotated[

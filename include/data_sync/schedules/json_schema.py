@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from data_sync.schedules.fields import KEY_PATTERN
+from data_sync.schedules.fields import KEY_PATTERN, RESERVED_KEYS
 from data_sync.schedules.model import Defaults, Schedule
 
 FILE = Path(__file__).parents[3] / "config" / "schedules.schema.json"
@@ -52,7 +52,7 @@ def _schema() -> dict[str, Any]:
             "schedules": {
                 "type": "object",
                 "description": "One entry per schedule, by its key: letters a-z, digits, - and _.",
-                "propertyNames": {"pattern": f"^{KEY_PATTERN}$"},
+                "propertyNames": {"pattern": f"^{KEY_PATTERN}$", "not": {"enum": [*RESERVED_KEYS]}},
                 "additionalProperties": {"$ref": "#/$defs/Schedule"},
             },
         },

@@ -147,11 +147,20 @@ class Defaults(BaseModel):
         return tuple(sorted(set(values), key=[*Weekday].index if info.field_name == "weekdays" else None))
 
 
+def _without_default(schema: dict[str, Any]) -> None:
+    """Keep programs that fill in defaults from sending one that is only a sign."""
+    del schema["default"]
+
+
 class Schedule(Defaults):
     """One schedule: what to read, when, which days, how often at most, and who is told."""
 
     key: Key
-    name: Line = Field(default="", description="What people call it; made from the key when left out.")
+    name: Line = Field(
+        default="",
+        description="What people call it; made from the key when left out.",
+        json_schema_extra=_without_default,
+    )
     networks: tuple[Account, ...] = Field(
         min_length=1, max_length=50, description=str(Defaults.model_fields["networks"].description)
     )

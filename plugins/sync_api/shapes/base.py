@@ -6,6 +6,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+#: A network's slug, as a filter takes it.
+NETWORK_PATTERN = r"^[a-z0-9]{1,40}$"
+
 
 class Body(BaseModel):
     """What is sent: fields that are not known are refused."""

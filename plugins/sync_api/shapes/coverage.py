@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from data_sync.looking.coverage import Covered
 from data_sync.schedules.fields import IsoDate
-from sync_api.shapes.base import Answer, Body
+from sync_api.shapes.base import NETWORK_PATTERN, Answer, Body
 
 #: How many days one answer tells about, at most.
 MOST_DAYS = 92
@@ -26,7 +26,7 @@ class CoverageQuery(Body):
         examples=["2026-03-31"],
     )  # fmt: skip
     network: str | None = Field(
-        default=None, pattern=r"^[a-z0-9]{1,40}$", description="Only of this network.", examples=["admitad"]
+        default=None, pattern=NETWORK_PATTERN, description="Only of this network.", examples=["admitad"]
     )
 
 
@@ -53,27 +53,6 @@ class CoverageAccount(Answer):
 
 class Coverage(Answer):
     """All accounts that you may use."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        json_schema_extra={
-            "example": {
-                "items": [
-                    {
-                        "account": "admitad_default",
-                        "network": "admitad",
-                        "timezone": "Europe/Moscow",
-                        "days": [
-                            {"day": "2026-03-01", "covered": "complete", "read_at": "2026-03-02T01:00:04Z"}
-                        ],
-                    }
-                ],
-                "total_entries": 1,
-                "first_day": "2026-03-01",
-                "last_day": "2026-03-01",
-            }
-        },
-    )
 
     items: list[CoverageAccount]
     total_entries: int

@@ -3,26 +3,53 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from enum import StrEnum
+from typing import Annotated
 from zoneinfo import available_timezones
 
 from fastapi import Path
-from pydantic import AfterValidator, ConfigDict, Field
-from pydantic.config import JsonDict
+from pydantic import AfterValidator, Field
 
 from data_sync.runs.request import RunKind
 from data_sync.schedules.fields import KEY_PATTERN, IsoDate
 from data_sync.schedules.words import SyncType
-from sync_api.shapes.base import Answer, Body
+from sync_api.shapes.base import NETWORK_PATTERN, Answer, Body
 
 LogId = Annotated[
     int,
     Path(ge=1, le=2**63 - 1, description="The log's number.", examples=[1204]),
 ]
 
-Status = Literal[
-    "pending", "processing", "held", "completed", "failed", "skipped", "superseded", "cancelled"
-]  # fmt: skip
+
+class LogStatus(StrEnum):
+    """How a log stands, or how it ended."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    HELD = "held"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
+
+
+class LogMoment(StrEnum):
+    """What happened at a moment of a log."""
+
+    OPENED = "opened"
+    STARTED = "started"
+    UNIT_STARTED = "unit started"
+    UNIT_ENDED = "unit ended"
+    ENDED = "ended"
+    RUN_CLOSED = "run closed"
+
+
+class ExportFormat(StrEnum):
+    """Kinds of files."""
+
+    CSV = "csv"
+    XLSX = "xlsx"
 
 
 def known_zone(name: str) -> str:
@@ -39,13 +66,13 @@ class LogFilters(Body):
     """Which logs; all that is given must hold."""
 
     network: str | None = Field(
-        default=None, pattern=r"^[a-z0-9]{1,40}$", description="Only of this network.", examples=["admitad"]
+        default=None, pattern=NETWORK_PATTERN, description="Only of this network.", examples=["admitad"]
     )
     account: str | None = Field(
         default=None, pattern=r"^[a-z0-9_-]{1,120}$", description="Only of this account.",
         examples=["admitad_default"],
     )  # fmt: skip
-    status: Status | None = Field(default=None, description="Only in this state.", examples=["failed"])
+    status: LogStatus | None = Field(default=None, description="Only in this state.", examples=["failed"])
     schedule: str | None = Field(
         default=None, pattern=f"^{KEY_PATTERN}$",
         description='Only of the schedule of this key; "manual": only of no schedule.',
@@ -85,7 +112,7 @@ class LogQuery(LogFilters):
 class ExportQuery(LogFilters):
     """Which logs, and as what."""
 
-    format: Literal["csv", "xlsx"] = Field(default="csv", description="The kind of file.")
+    format: ExportFormat = Field(default=ExportFormat.CSV, description="The kind of file.")
 
 
 class LogItem(Answer):
@@ -99,7 +126,7 @@ class LogItem(Answer):
     trigger: RunKind = Field(description="How its run came about.")
     sync_type: SyncType
     requested_by: str | None = Field(description="Who started it; nobody where its schedule did.")
-    status: Status
+    status: LogStatus
     reason: str | None = Field(description="Why it ended like this or what it waits for, and what to do.")
     rows_read: int
     rows_inserted: int
@@ -115,25 +142,8 @@ class LogItem(Answer):
     finished_at: datetime | None
 
 
-_ITEM: JsonDict = {
-    "id": 1204, "account": "admitad_default", "network": "admitad", "schedule_key": "nightly",
-    "schedule_name": "Nightly", "trigger": "scheduled", "sync_type": "purchases", "requested_by": None,
-    "status": "completed", "reason": None, "rows_read": 312, "rows_inserted": 40, "rows_updated": 7,
-    "rows_unchanged": 265, "rows_vanished": 0, "rows_rejected": 0, "requests": 4, "waited_seconds": 0.6,
-    "tries": 1, "created_at": "2026-03-02T01:00:02Z", "started_at": "2026-03-02T01:00:04Z",
-    "finished_at": "2026-03-02T01:00:09Z",
-}  # fmt: skip
-
-
 class LogCollection(Answer):
     """A part of the list, newest first."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        json_schema_extra={
-            "example": {"items": [_ITEM], "total_entries": 1, "is_estimate": False, "next": None}
-        },
-    )
 
     items: list[LogItem] = Field(
         description="May be fewer than asked for, even none, while there is a next: rare logs among many."
@@ -193,7 +203,7 @@ class LogEvent(Answer):
     """A moment of it."""
 
     at: datetime
-    event: Literal["opened", "started", "unit started", "unit ended", "ended", "run closed"]
+    event: LogMoment
     unit: str | None = Field(description="Which unit, by its label.")
     status: str | None = Field(description="How it ended.")
 
@@ -223,7 +233,7 @@ class LogNeighbour(Answer):
 
     id: int
     trigger: RunKind
-    status: Status
+    status: LogStatus
     created_at: datetime
     finished_at: datetime | None
 

@@ -86,9 +86,10 @@ class PoolSlots(Answer):
     """How many tasks read the network at once."""
 
     name: str
-    slots: int
+    slots: int = Field(description="-1: any number.")
     running: int
-    queued: int
+    queued: int = Field(description="Tasks that have a slot and wait for a worker.")
+    scheduled: int = Field(description="Tasks that wait for a slot.")
 
 
 class Network(Answer):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from enum import StrEnum
+from typing import Annotated, Any
 
 from fastapi import Path
 from pydantic import Field
 
-from data_sync.looking.schedules import Sort, State
+from data_sync.looking.schedules import ScheduleSort, ScheduleState
 from data_sync.schedules.fields import KEY_PATTERN
 from data_sync.schedules.words import SyncType
-from sync_api.shapes.base import Answer, Body, Paging
+from sync_api.shapes.base import NETWORK_PATTERN, Answer, Body, Paging
 from sync_api.shapes.problem import FieldError
 
 Id = Annotated[
@@ -20,15 +21,29 @@ Id = Annotated[
 ]
 
 
+class ScheduleSource(StrEnum):
+    """Where a schedule is kept."""
+
+    YAML = "yaml"
+    POSTGRES = "postgres"
+
+
+class SortOrder(StrEnum):
+    """Which end of a list comes first."""
+
+    ASC = "asc"
+    DESC = "desc"
+
+
 class ScheduleQuery(Paging):
     """Which schedules, in which order."""
 
-    state: State | None = Field(default=None, description="Only those in this state.")
-    source: Literal["yaml", "postgres"] | None = Field(
+    state: ScheduleState | None = Field(default=None, description="Only those in this state.")
+    source: ScheduleSource | None = Field(
         default=None, description="Only those kept in git (yaml) or made on the screens (postgres)."
     )
     network: str | None = Field(
-        default=None, pattern=r"^[a-z0-9]{1,40}$", description="Only those that read this network."
+        default=None, pattern=NETWORK_PATTERN, description="Only those that read this network."
     )
     sync_type: SyncType | None = Field(default=None, description="Only those that read this.")
     owner: str | None = Field(default=None, max_length=200, description="Only those of this owner.")
@@ -37,8 +52,8 @@ class ScheduleQuery(Paging):
         default=None, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$",
         description="A part of the key or the name; letter case does not matter.",
     )  # fmt: skip
-    sort: Sort = Field(default=Sort.KEY, description="By what the list is ordered.")
-    order: Literal["asc", "desc"] = Field(default="asc", description="Ascending or descending.")
+    sort: ScheduleSort = Field(default=ScheduleSort.KEY, description="By what the list is ordered.")
+    order: SortOrder = Field(default=SortOrder.ASC, description="Ascending or descending.")
 
 
 class RunSummary(Answer):
@@ -59,10 +74,10 @@ class ScheduleItem(Answer):
 
     key: str
     name: str
-    source: Literal["yaml", "postgres"]
+    source: ScheduleSource
     owner: str | None = Field(description="Who made it; nobody where it is kept in git.")
     is_editable: bool = Field(description="Whether you may change and delete it here.")
-    state: State
+    state: ScheduleState
     networks: list[str]
     sync_type: SyncType
     timing: str = Field(description="When it runs, in words.")
@@ -156,6 +171,7 @@ class ScheduleForm(Answer):
     notify_on: list[Choice]
     timezones: list[str]
     key_pattern: str
+    reserved_keys: list[str] = Field(description="What fits the pattern and can be no key all the same.")
     defaults: dict[str, Any] = Field(description="What the form starts with.")
 
 

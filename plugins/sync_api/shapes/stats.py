@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated
 
-from pydantic import AfterValidator, ConfigDict, Field
-from pydantic.config import JsonDict
+from pydantic import AfterValidator, Field
 
 from data_sync.looking.stats import By
 from data_sync.schedules.fields import KEY_PATTERN, IsoDate
-from sync_api.shapes.base import Answer, Body
+from sync_api.shapes.base import NETWORK_PATTERN, Answer, Body
 from sync_api.shapes.logs import known_zone
 
 #: How many days one answer adds up, at most.
@@ -37,7 +36,7 @@ class StatsQuery(Body):
         default="UTC", max_length=60, description="Whose days these are."
     )
     network: str | None = Field(
-        default=None, pattern=r"^[a-z0-9]{1,40}$", description="Only of this network.", examples=["admitad"]
+        default=None, pattern=NETWORK_PATTERN, description="Only of this network.", examples=["admitad"]
     )
     schedule: str | None = Field(
         default=None, pattern=f"^{KEY_PATTERN}$",
@@ -67,27 +66,8 @@ class StatsItem(Answer):
     p95_seconds: float | None = Field(description="How long 95 of 100 took at most.")
 
 
-_ITEM: JsonDict = {
-    "day": "2026-03-02", "network": None, "schedule_key": None, "runs": 24, "completed": 22, "failed": 1,
-    "skipped": 1, "open": 0, "success_rate": 0.9565, "rows_read": 3120, "rows_inserted": 400,
-    "rows_updated": 71, "requests": 96, "waited_seconds": 14.2, "median_seconds": 4.8, "p95_seconds": 11.0,
-}  # fmt: skip
-
-
 class Stats(Answer):
     """The entries; days without any run are left out."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        json_schema_extra={
-            "example": {
-                "items": [_ITEM],
-                "total_entries": 1,
-                "first_day": "2026-03-02",
-                "last_day": "2026-03-02",
-            }
-        },
-    )
 
     items: list[StatsItem]
     total_entries: int = Field(description="How many are shown: those of most runs, a thousand at most.")

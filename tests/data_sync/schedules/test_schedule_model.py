@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from data_sync.schedules import json_schema
 from data_sync.schedules.accounts import AccountRef
+from data_sync.schedules.fields import RESERVED_KEYS
 from data_sync.schedules.model import FIELD_WORDS, Schedule
 from data_sync.schedules.problems import ScheduleRefusedError
 from data_sync.schedules.timing import When, next_runs
@@ -268,3 +269,16 @@ def test_a_thousand_schedules_are_read_at_once() -> None:
         for n in range(1000)
     )
     assert len(parse("schedules:\n" + entries, NETWORKS).schedules) == 1000
+
+
+@pytest.mark.parametrize("key", RESERVED_KEYS)
+def test_a_key_that_the_api_uses_as_a_word_is_refused_when_it_is_written_and_kept_when_it_is_read(
+    key: str,
+) -> None:
+    with pytest.raises(ScheduleRefusedError, match=f"write another one such as {key}-sync"):
+        Schedule.from_dict({**MINIMAL, "key": key}, networks=NETWORKS)
+    # As a run in flight or a table has it that was filled before.
+    assert Schedule.from_dict({**MINIMAL, "key": key}).key == key
+    entry = {word: value for word, value in MINIMAL.items() if word != "key"}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"schedules": {key: entry}}, json.loads(json_schema.render()))
