@@ -14,7 +14,8 @@ from network_clients.outcomes import Answer
 from network_clients.taming import tame
 
 T = TypeVar("T")
-_CHUNK = 1024 * 1024
+#: Bytes that are read at once. More would cost more: the memory for them is asked for anew each time.
+_CHUNK = 64 * 1024
 _BOM = b"\xef\xbb\xbf"
 # Half of a surrogate pair without the other half, as cut-off emoji leave it behind; escaped
 # backslashes are consumed first so that "\\ud83d" stays the text that it is.

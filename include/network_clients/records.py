@@ -70,7 +70,7 @@ class CurrencySource(StrEnum):
     """The network's declared, graded fact."""
 
 
-class Money(msgspec.Struct, frozen=True):
+class Money(msgspec.Struct, frozen=True, gc=False):
     """An amount with its currency and who named that currency."""
 
     amount: Decimal
@@ -123,7 +123,7 @@ class Coupon(msgspec.Struct, frozen=True, kw_only=True):
     raw: bytes
 
 
-class Purchase(msgspec.Struct, frozen=True, kw_only=True):
+class Purchase(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One order, or one report row where the network only reports aggregates."""
 
     key: str

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -14,8 +14,10 @@ from network_clients import values
 from network_clients.records import CurrencySource, Money
 from network_clients.values import InvalidValueError
 
+RowDecoder = msgspec.json.Decoder[dict[str, Any]]
+
 # Numbers arrive exactly as written: int or Decimal, never float.
-_PARSED = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
+_PARSED: RowDecoder = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 _SPLIT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _VALUE = msgspec.json.Decoder(float_hook=Decimal)
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw] | None)
@@ -131,13 +133,24 @@ class _Unreadable:
         return "a value that is nested too deeply, or a number beyond all bounds"
 
 
-def parse_row(raw: bytes) -> dict[str, Any]:
+def decoder_of(reads: Iterable[str], as_sent: Iterable[str]) -> RowDecoder:
+    """Make a decoder for :func:`parse_row` that skips all fields but some.
+
+    :param reads: fields to read as plain Python.
+    :param as_sent: fields to hand out as they were sent.
+    """
+    fields = {**dict.fromkeys(reads, Any), **dict.fromkeys(as_sent, msgspec.Raw)}
+    return msgspec.json.Decoder(TypedDict("Fields", fields, total=False), float_hook=Decimal)  # type: ignore[operator]
+
+
+def parse_row(raw: bytes, decoder: RowDecoder = _PARSED) -> dict[str, Any]:
     """Read the fields of a row.
 
+    :param decoder: of the fields that matter, see :func:`decoder_of`.
     :raises InvalidValueError: when it is no JSON object.
     """
     try:
-        return _PARSED.decode(raw)
+        return decoder.decode(raw)
     except (msgspec.ValidationError, RecursionError, ArithmeticError):
         # No object, or a single value that harms no other.
         return {name: _value_of(sent) for name, sent in fields_of(raw, "").items()}

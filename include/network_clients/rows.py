@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from network_clients.records import Grain, Record, RejectedRow, SentRow
-from network_clients.row import Row, fields_of, parse_row
+from network_clients.row import Row, decoder_of, fields_of, parse_row
 from network_clients.values import InvalidValueError
 
 _NULL = msgspec.Raw(b"null")
@@ -41,6 +41,7 @@ class RowReader:
     :param id_field: the field that tells rows apart; its value is the key of the record.
     :param identify: builds the key, where no single field is one.
     :param grain: what each row stands for.
+    :param reads: the fields that ``to_record`` reads, where it looks at no other: those are not decoded then.
     :param withheld: fields of the network with personal data; they are null in everything that is kept.
     :param volatile: fields that speak of the list and not of their row; they are null too, or a row would
         change whenever another one appears.
@@ -55,6 +56,7 @@ class RowReader:
         id_field: str = "id",
         identify: Callable[[Row], str | None] | None = None,
         grain: Grain = Grain.ORDER,
+        reads: tuple[str, ...] = (),
         withheld: tuple[str, ...] = (),
         volatile: tuple[str, ...] = (),
         skips: Callable[[Row], bool] | None = None,
@@ -64,7 +66,8 @@ class RowReader:
         self._zone = zone
         self._identify = identify or (lambda row: row.text(id_field))
         self._volatile = volatile
-        self._nulled = (*withheld, *volatile)
+        self._nulled = {name: msgspec.json.encode(name) for name in (*withheld, *volatile)}
+        self._parts = {"decoder": decoder_of(reads, self._nulled)} if reads else {}
         self._skips = skips
         # Where nothing but one field decides, the others are not even split.
         self._head = _head(id_field) if identify is None and skips is None and not volatile else None
@@ -113,14 +116,21 @@ class RowReader:
 
     def _parse(self, raw: bytes) -> tuple[bytes, Row]:
         """Return the bytes of a row that may be kept, and what is in them."""
-        values = parse_row(raw)
-        if any(values.get(name) is not None for name in self._nulled):
-            raw = self._kept(raw)
+        values = parse_row(raw, **self._parts)
+        if not self._nulled.keys().isdisjoint(values):
+            raw = self._kept(raw, values)
             values.update(dict.fromkeys(self._nulled))
         return raw, Row(raw, values, self._zone)
 
-    def _kept(self, raw: bytes) -> bytes:
+    def _kept(self, raw: bytes, values: dict[str, Any]) -> bytes:
         """Null what is not kept; all other values stay byte for byte, so amounts keep their digits."""
+        kept: bytes | None = None if b"\\" in raw and b"\\u" in raw else raw
+        for name, quoted in self._nulled.items():
+            if kept is not None and name in values:
+                kept = _nulled(kept, quoted, values[name])
+        return self._encoded(raw) if kept is None else kept
+
+    def _encoded(self, raw: bytes) -> bytes:
         fields = fields_of(raw, "")
         return msgspec.json.encode(fields | dict.fromkeys((n for n in self._nulled if n in fields), _NULL))
 
@@ -186,6 +196,24 @@ def _head(id_field: str) -> Callable[[msgspec.Raw], str | None]:
         return None if found is None else str(found)
 
     return find
+
+
+def _nulled(raw: bytes, quoted: bytes, sent: object) -> bytes | None:
+    """Null a field of a row without reading the row; ``None`` where that takes a closer look.
+
+    :param raw: a row in which no letter is escaped.
+    :param quoted: the field's name as it is written.
+    :param sent: the field's value, as bytes or read.
+    """
+    # A name that is there once is that of the field, and not of one of an inner object.
+    if raw.count(quoted) != 1:
+        return None
+    if sent is None or sent == _NULL:
+        return raw
+    if not isinstance(sent, msgspec.Raw):
+        return None
+    before, found, after = raw.partition(b"%b:%b" % (quoted, sent))
+    return b"%b%b:null%b" % (before, quoted, after) if found else None
 
 
 def _refuse_nul(raw: bytes) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -52,6 +52,8 @@ def decimal_of(value: object, field: str) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         raise InvalidValueError(field, f"is not a number: {_shown(value)}")
     text = str(value).strip()
+    if type(value) is Decimal and len(text) <= MAX_DIGITS and "E" not in text and value.is_finite():
+        return value
     if len(text) > 4 * MAX_DIGITS or not _NUMBER.fullmatch(text):
         raise InvalidValueError(field, f"is not a number: {_shown(value)}")
     number = value if isinstance(value, Decimal) else Decimal(text)
@@ -147,10 +149,21 @@ def _read_moment(text: str, zone: ZoneInfo) -> tuple[datetime, date]:
     try:
         written = datetime.fromisoformat(text)
         if written.tzinfo is None:
-            return written.replace(tzinfo=zone).astimezone(UTC), written.date()
+            offset = _offset_within(text[:13], zone)
+            if offset is None:
+                return written.replace(tzinfo=zone).astimezone(UTC), written.date()
+            return written.replace(tzinfo=UTC) - offset, written.date()
         return written.astimezone(UTC), written.astimezone(zone).date()
     except (ValueError, OverflowError):
         raise ValueError("is a time that does not exist") from None
+
+
+@lru_cache(maxsize=256)
+def _offset_within(hour: str, zone: ZoneInfo) -> timedelta | None:
+    """Return a zone's offset in an hour, or at midnight of a day; ``None`` where it changes in between."""
+    start = datetime.fromisoformat(hour).replace(tzinfo=zone)
+    offset = start.utcoffset()
+    return offset if (start + timedelta(minutes=59, seconds=59)).utcoffset() == offset else None
 
 
 def text_of(value: object, field: str) -> str | None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
-from decimal import Decimal
+from types import NoneType
 from typing import Any
 
 import msgspec
@@ -29,40 +28,42 @@ def line_of(row: Sequence[Any]) -> bytes:
 
     :raises UnstorableRowError: for text that is none.
     """
-    *columns, raw = row
-    cells = ["\\N" if value is None else _WRITERS.get(type(value), _other)(value) for value in columns]
+    raw = row[-1]
+    # Times, dates, amounts and words become text at once; what is left is none, a number, a truth or a list.
+    cells = [
+        value if type(value) is str else _WRITERS[type(value)](value)
+        for value in msgspec.to_builtins(row[:-1])
+    ]
+    line = "\t".join(cells)
+    # Seldom is there anything to be escaped, which the whole line tells faster than each of its cells.
+    if line.count("\\") != row.count(None) or line.count("\t") >= len(cells) or "\n" in line or "\r" in line:
+        pairs = zip(row, cells, strict=False)
+        line = "\t".join([cell if value is None else _escaped(cell) for value, cell in pairs])
     for special, escaped in _RAW_ESCAPES:
         if special in raw:
             raw = raw.replace(special, escaped)
     try:
-        return b"%b\t%b" % ("\t".join(cells).encode(), raw)
+        return b"%b\t%b" % (line.encode(), raw)
     except UnicodeEncodeError:
         raise UnstorableRowError("A text holds half a character (a lone surrogate), which is none.") from None
 
 
-def _other(value: Any) -> str:
-    # A member of an enumeration of texts is written as what it stands for.
-    return _text(str.__str__(value) if isinstance(value, str) else str(value))
-
-
-def _text(value: str) -> str:
-    # What is to be escaped is not printable, the backslash left out.
-    if value.isprintable() and "\\" not in value:
-        return value
-    return _SPECIAL.sub(lambda found: _ESCAPES[found[0]], value)
+def _escaped(cell: str) -> str:
+    return _SPECIAL.sub(lambda found: _ESCAPES[found[0]], cell)
 
 
 def _array(items: tuple[str, ...]) -> str:
-    quoted = (item.replace("\\", "\\\\").replace('"', '\\"') for item in items)
-    return _text('{"' + '","'.join(quoted) + '"}') if items else "{}"
+    if not items:
+        return "{}"
+    whole = '","'.join(items)
+    if "\\" in whole or whole.count('"') != 2 * (len(items) - 1):
+        whole = '","'.join([item.replace("\\", "\\\\").replace('"', '\\"') for item in items])
+    return f'{{"{whole}"}}'
 
 
 _WRITERS: dict[type, Callable[[Any], str]] = {
-    str: _text,
+    NoneType: lambda _: "\\N",
     bool: lambda value: "t" if value else "f",
     int: str,
-    Decimal: str,
-    date: date.isoformat,
-    datetime: datetime.isoformat,
     tuple: _array,
 }

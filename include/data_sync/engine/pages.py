@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from data_sync.database import Cursor, storable, storable_all
+from data_sync.database import Cursor, one, storable, storable_all
 from data_sync.engine.rejected import NAMELESS, name_of
 from network_clients.records import Grain, Page, Purchase, Record, RejectedRow, SentRow
 
@@ -136,6 +136,29 @@ def are_remembered(cursor: Cursor, step_id: int, part: str, page: int) -> bool:
         [step_id, part, page],
     )
     return cursor.fetchone() is not None
+
+
+def remembered(cursor: Cursor, step_id: int, part: str) -> Iterator[int]:
+    """Iterate over the hashes of all names that are remembered of a slice."""
+    cursor.execute(
+        "SELECT key_hashes FROM data_sync.sync_step_pages WHERE step_id = %s AND slice = %s",
+        [step_id, part],
+        binary=True,
+    )
+    for row in cursor:
+        yield from row["key_hashes"]
+
+
+def hashes_of(cursor: Cursor, names: Sequence[str]) -> Sequence[int]:
+    """Hash names as :func:`remember_pages` does."""
+    cursor.execute(
+        "SELECT array_agg(hashtextextended(name, 0) ORDER BY place) AS hashes "
+        "FROM unnest(%b::text[]) WITH ORDINALITY AS n(name, place)",
+        [names],
+        binary=True,
+    )
+    found: list[int] | None = one(cursor.fetchone())["hashes"]
+    return found or []
 
 
 def count_before(cursor: Cursor, step_id: int, part: str, names: Sequence[str]) -> dict[str, int]:

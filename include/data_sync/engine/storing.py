@@ -157,19 +157,19 @@ class _Storing:
         if not rows:
             return []
         rows.sort(key=lambda row: row.key)
-        translated = self._translated(rows)
-        ready: list[_Ready] = []
+        known = len(self._stored.rejected)
         try:
             with self._cursor.connection.transaction():
-                self._copy(translated, ready, now)
+                self._stored.inserted += self._copy(self._translated(rows), now)
         except _REFUSALS:
             # One of them cannot be held, or is there by now: which, the slower way finds out.
-            return self._insert_or_split([*ready, *translated])
-        self._stored.inserted += len(ready)
+            del self._stored.rejected[known:]
+            return self._insert_or_split([*self._translated(rows)])
         return []
 
-    def _copy(self, rows: Iterator[_Ready], ready: list[_Ready], now: datetime) -> None:
-        source, chunk, size = self._source, [], 0
+    def _copy(self, rows: Iterator[_Ready], now: datetime) -> int:
+        """Copy rows as they are translated, none of which is kept meanwhile; return how many."""
+        source, chunk, size, copied = self._source, [], 0, 0
         start = b"\t%b\t%b\t\\\\x" % (source.account.encode(), source.network.encode())
         written = now.isoformat().encode()
         with self._cursor.copy(statements.copy(self._table)) as copy:
@@ -179,13 +179,14 @@ class _Storing:
                 line = row.line + b"%b%b\t%b\t%b\t%b\t%d\n" % (
                     start, incoming.fingerprint.hex().encode(), written, written, asked, source.log_id,
                 )  # fmt: skip
-                ready.append(row)
                 chunk.append(line)
+                copied += 1
                 size += len(line)
                 if size > _CHUNK:
                     copy.write(b"".join(chunk))
                     chunk, size = [], 0
             copy.write(b"".join(chunk))
+        return copied
 
     def _insert_or_split(self, rows: list[_Ready]) -> list[_Ready]:
         if not rows:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -182,12 +183,17 @@ def _amount(money: Money | None) -> Decimal | None:
         return None
     if not money.amount.is_finite():
         raise UnstorableRowError(f"An amount is no number: {money.amount}.")
-    if not _CURRENCY.fullmatch(money.currency):
+    if not _is_code(money.currency):
         raise UnstorableRowError(f"A currency is no code of three letters: {money.currency!r}.")
     return money.amount
 
 
+@lru_cache(maxsize=256)
+def _is_code(currency: str) -> bool:
+    return _CURRENCY.fullmatch(currency) is not None
+
+
 def _weakest_source(record: Purchase) -> CurrencySource | None:
     amounts = (record.sale, record.commission, record.gross_sale, record.gross_commission)
-    used = {money.source for money in amounts if money is not None}
-    return next((source for source in _WEAKEST_FIRST if source in used), None)
+    used = [money.source for money in amounts if money is not None]
+    return min(used, key=_WEAKEST_FIRST.index, default=None)

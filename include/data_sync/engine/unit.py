@@ -34,10 +34,12 @@ from data_sync.engine.pages import (
     count_before,
     digest_of,
     forget_pages,
+    hashes_of,
     lines_of,
     names_of,
     number_doubles,
     remember_pages,
+    remembered,
     told_apart,
     without_overlap,
 )
@@ -93,7 +95,7 @@ class UnitReader:
         self._fingerprints = Fingerprints(client, self.table)
         self._clock = ServerClock(db)
         self._asked_at: datetime | None = None
-        self._seen = SeenNames(knows_all=False)
+        self._seen = SeenNames()
         self._batch = Batch()
         self._billed = (0, 0.0)
         self._cancelled_by: str | None = None
@@ -138,7 +140,7 @@ class UnitReader:
         current = self.state.current
         asked_with = self._entry_cursor(part)
         verify = current.pages > 0 and self._order is not Order.APPEND_STABLE
-        self._seen = SeenNames(knows_all=current.pages == 0)
+        self._seen = self._seen_names(part)
         pages = self.client.pages(self.kind, part, asked_with)
         with Feed(pages, self.client.pages_ahead) as feed:
             while (arrived := self._next_page(feed, part)) is not None:
@@ -155,6 +157,18 @@ class UnitReader:
                     self._store_batch(part)
             current.ended = True
             self._store_batch(part)
+
+    def _seen_names(self, part: Slice) -> SeenNames:
+        """Begin to remember names, from those on which an earlier process has left off."""
+        if not self.state.current.pages:
+            return SeenNames()
+        with self.db.transaction() as cursor:
+            return SeenNames(self._hashes_of, remembered(cursor, self.step.id, part.key))
+
+    def _hashes_of(self, names: Sequence[str]) -> Sequence[int]:
+        """Hash names as remembered ones are."""
+        with self.db.transaction() as cursor:
+            return hashes_of(cursor, names)
 
     def _next_page(self, feed: Feed, part: Slice) -> tuple[Page, float] | None:
         """Wait for the next page; store what is there when it takes long, or does not come at all."""

@@ -11,7 +11,7 @@ import msgspec
 from network_clients.access import probe
 from network_clients.admitad.dialect import AdmitadDialect
 from network_clients.admitad.facts import FACTS
-from network_clients.admitad.mapping import WITHHELD, to_campaign, to_coupon, to_purchase
+from network_clients.admitad.mapping import PURCHASE_FIELDS, WITHHELD, to_campaign, to_coupon, to_purchase
 from network_clients.bodies import json_as
 from network_clients.errors import NotConfiguredError
 from network_clients.facts import Filter
@@ -76,7 +76,9 @@ class AdmitadClient(NetworkClient):
         self._readers = {
             Kind.CAMPAIGNS: RowReader(to_campaign, self.zone),
             Kind.COUPONS: RowReader(to_coupon, self.zone),
-            Kind.PURCHASES: RowReader(to_purchase, self.zone, id_field="action_id", withheld=WITHHELD),
+            Kind.PURCHASES: RowReader(
+                to_purchase, self.zone, id_field="action_id", reads=PURCHASE_FIELDS, withheld=WITHHELD
+            ),
         }
 
     def _ad_space(self) -> str:

@@ -10,6 +10,25 @@ from network_clients.values import status_of
 #: Personal data of the shop's customer, never kept.
 WITHHELD = ("click_user_ip", "click_user_referer")
 _SUB_IDS = ("subid", "subid1", "subid2", "subid3", "subid4")
+#: What :func:`to_purchase` reads.
+PURCHASE_FIELDS = (
+    "action_id",
+    "action_date",
+    "advcampaign_id",
+    "advcampaign_name",
+    "cart",
+    "click_country_code",
+    "click_date",
+    "closing_date",
+    "currency",
+    "order_id",
+    "paid",
+    "payment",
+    "promocode",
+    "status",
+    "status_updated",
+    *_SUB_IDS,
+)
 
 
 def to_campaign(row: Row) -> Campaign:
