@@ -116,7 +116,7 @@ def _filters(draw: Random, known: Known) -> Query:
 
 def _schedules(draw: Random, known: Known) -> Query:
     chosen = draw.choice(({}, {"search": "shop 7"}, {"network": "boostiny"}, {"state": "active"}))
-    sort = draw.choice([sort.value for sort in schedules.Sort])
+    sort = draw.choice([sort.value for sort in schedules.ScheduleSort])
     return {**chosen, "sort": sort, "limit": "50", "offset": draw.choice(("0", "50", "150"))}
 
 
@@ -134,8 +134,8 @@ def _figures(by: By) -> Callable[[Random, Known], Query]:
 
 def _ask_schedules(cursor: Cursor, viewer: Viewer, query: Query, known: Known) -> object:
     wanted = schedules.Wanted(
-        sort=schedules.Sort(query["sort"]), text=query.get("search"), network=query.get("network"),
-        state=schedules.State(query["state"]) if "state" in query else None,
+        sort=schedules.ScheduleSort(query["sort"]), text=query.get("search"), network=query.get("network"),
+        state=schedules.ScheduleState(query["state"]) if "state" in query else None,
         limit=int(query["limit"]), offset=int(query["offset"]),
     )  # fmt: skip
     page = schedules.list_page(cursor, viewer, wanted, known.switches)

@@ -18,10 +18,10 @@ from starlette.types import Receive, Scope, Send
 from data_sync.errors import DatabaseError
 from data_sync.looking.progress import Position
 from sync_api.access import Reader
+from sync_api.examples.events import STEP
 from sync_api.hub import Hub
 from sync_api.problems import Problem
 from sync_api.room import room, viewer_of
-from sync_api.shapes.events import EXAMPLE_STEP
 from sync_api.shapes.problem import FieldError
 from sync_api.streams import Stream
 
@@ -53,7 +53,7 @@ _STREAM: dict[int | str, dict[str, Any]] = {
                         "end": {"$ref": "#/components/schemas/StreamEnd"},
                     },
                 },
-                "example": f"retry: {_RETRY}\n\nevent: step\ndata: {json.dumps(EXAMPLE_STEP)}\n\n"
+                "example": f"retry: {_RETRY}\n\nevent: step\ndata: {json.dumps(STEP)}\n\n"
                 "id: 1772931604-81230:81231:\nevent: ready\ndata: "
                 '{"is_whole":true,"by":"listening"}\n\n: alive\n\n',
             }

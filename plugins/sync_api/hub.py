@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import psycopg
 
@@ -25,7 +25,7 @@ from data_sync.looking.viewer import Viewer
 from sync_api.breaker import DatabaseBusyError, OurDatabase
 from sync_api.networks import budget_of
 from sync_api.problems import Problem
-from sync_api.shapes.events import LogProgress, StepProgress, StreamReady
+from sync_api.shapes.events import LogProgress, NoticedBy, StepProgress, StreamEndCode, StreamReady
 from sync_api.streams import Burst, Key, Stream, block, ending
 
 log = logging.getLogger(__name__)
@@ -157,7 +157,7 @@ class Hub:
 
     def _give_up(self, stream: Stream, error: Exception) -> None:
         stream.refuse(error)
-        stream.end(ending("database-away", _AWAY))
+        stream.end(ending(StreamEndCode.DATABASE_AWAY, _AWAY))
 
     def _tell(self, streams: Sequence[Stream]) -> None:
         viewers = list(dict.fromkeys(stream.viewer for stream in streams))
@@ -173,7 +173,7 @@ class Hub:
         with self._database().transaction() as cursor:
             found = progress.begin(cursor, stream.viewer, stream.since)
         burst = _bursts(found, [stream.viewer])[stream.viewer]
-        by: Literal["listening", "asking"] = "listening" if self.is_listening else "asking"
+        by = NoticedBy.LISTENING if self.is_listening else NoticedBy.ASKING
         ready = StreamReady(is_whole=found.is_whole, by=by)
         blocks = {**burst.blocks, ("ready", 0, 0): block("ready", ready)}
         self._on_loop(stream, stream.offer, Burst(blocks, burst.position))
@@ -192,7 +192,7 @@ class Hub:
                 with self._lock:
                     streams = [*self._streams, *self._joining]
                 for stream in streams:
-                    stream.end(ending("shutdown", _SHUTDOWN))
+                    stream.end(ending(StreamEndCode.SHUTDOWN, _SHUTDOWN))
             await asyncio.sleep(_SERVER_LOOKS)
 
 

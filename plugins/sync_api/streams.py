@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from data_sync.looking.progress import Position
 from data_sync.looking.viewer import Viewer
 from sync_api.shapes.base import Answer
-from sync_api.shapes.events import StreamEnd
+from sync_api.shapes.events import StreamEnd, StreamEndCode
 
 #: What an event is about: its kind, and which log and unit.
 Key = tuple[str, int, int]
@@ -28,9 +28,9 @@ def block(event: str, data: Answer) -> str:
     return f"event: {event}\ndata: {data.model_dump_json()}\n"
 
 
-def ending(code: str, detail: str) -> str:
+def ending(code: StreamEndCode, detail: str) -> str:
     """Return the event that ends a stream."""
-    return block("end", StreamEnd.model_validate({"code": code, "detail": detail}))
+    return block("end", StreamEnd(code=code, detail=detail))
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,9 @@ class Stream:
         if len(self._waiting) > MOST_WAITING:
             self._waiting.clear()
             self._position = None
-            self.end(ending("too-slow", "You read more slowly than things change: connect again."))
+            self.end(
+                ending(StreamEndCode.TOO_SLOW, "You read more slowly than things change: connect again.")
+            )
         self._news.set()
 
     def end(self, last: str) -> None:
@@ -100,7 +102,7 @@ class Stream:
         :return: events as they are sent, and whether they are the last ones.
         """
         if self.seconds_left <= 0:
-            self.end(ending("time-over", "This stream has had its time: connect again."))
+            self.end(ending(StreamEndCode.TIME_OVER, "This stream has had its time: connect again."))
         try:
             await asyncio.wait_for(self._news.wait(), max(min(seconds, self.seconds_left), 0.001))
         except TimeoutError:

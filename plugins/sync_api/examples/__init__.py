@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sync_api.examples import figures, logs, manual, networks, schedules, settings
+from sync_api.examples import events, figures, logs, manual, networks, schedules, settings
 
 #: Put into the finished document: FastAPI takes every ``null`` out of those that stand at a model.
 EXAMPLES: dict[str, Any] = {
     **schedules.EXAMPLES,
     **manual.EXAMPLES,
     **logs.EXAMPLES,
+    **events.EXAMPLES,
     **figures.EXAMPLES,
     **networks.EXAMPLES,
     **settings.EXAMPLES,

@@ -41,6 +41,9 @@ _LOG_DETAIL: dict[str, Any] = {
     "retry_of": None,
     "can_be_retried": True,
     "retry_refusal": None,
+    "can_be_cancelled": False,
+    "cancel_requested_by": None,
+    "cancel_requested_at": None,
     "error": {"verdict": "wrong credentials", "message": _LOG["reason"]},
     "warnings": [],
     "counts": [{"kind": "purchases", **dict.fromkeys(_ROWS, 0)}],
@@ -96,4 +99,9 @@ _LOG_DETAIL: dict[str, Any] = {
 EXAMPLES: dict[str, Any] = {
     "LogCollection": {"items": [_LOG], "total_entries": 1, "is_estimate": False, "next": None},
     "LogDetail": _LOG_DETAIL,
+    "CancelledLog": {
+        "log": 1204,
+        "cancel_requested_by": "anna",
+        "cancel_requested_at": "2026-03-02T01:00:06Z",
+    },
 }

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from enum import StrEnum
 
-from pydantic import ConfigDict, Field
-from pydantic.config import JsonDict
+from pydantic import Field
 
 from sync_api.shapes.base import Answer
 from sync_api.shapes.logs import LogItem
@@ -53,41 +52,35 @@ class StepProgress(Answer):
     finished_at: datetime | None
 
 
+class NoticedBy(StrEnum):
+    """How a stream notices changes: by messages of Postgres, or by asking twice a second."""
+
+    LISTENING = "listening"
+    ASKING = "asking"
+
+
 class StreamReady(Answer):
     """The event `ready`: all that is running has been told, and what changes from now on follows."""
-
-    model_config = ConfigDict(
-        frozen=True, json_schema_extra={"example": {"is_whole": True, "by": "listening"}}
-    )
 
     is_whole: bool = Field(
         description="Whether all was told that has changed since Last-Event-ID. It was not when that is "
         "older than a day or of another database, or when more than 500 logs have ended since: read "
         "GET /sync/logs."
     )
-    by: Literal["listening", "asking"] = Field(
-        description="How changes are noticed: by messages of Postgres, or by asking twice a second."
-    )
+    by: NoticedBy
+
+
+class StreamEndCode(StrEnum):
+    """Why a stream ends."""
+
+    TIME_OVER = "time-over"
+    DATABASE_AWAY = "database-away"
+    SHUTDOWN = "shutdown"
+    TOO_SLOW = "too-slow"
 
 
 class StreamEnd(Answer):
     """The event `end`: the stream ends here. Connect again with the last id, and nothing is missed."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        json_schema_extra={
-            "example": {"code": "time-over", "detail": "This stream has had its time: connect again."}
-        },
-    )
-
-    code: Literal["time-over", "database-away", "shutdown", "too-slow"]
+    code: StreamEndCode
     detail: str
-
-
-EXAMPLE_STEP: JsonDict = {
-    "log_id": 1204, "unit_index": 0, "kind": "purchases", "label": "1 to 7 Mar", "status": "processing",
-    "reason": None, "waiting_until": None, "tries": 1, "pages": 3, "items_expected": 2140, "requests": 4,
-    "waited_seconds": 0.6, "rows_read": 1500, "rows_inserted": 1500, "rows_updated": 0, "rows_unchanged": 0,
-    "rows_outdated": 0, "rows_rejected": 0, "rows_vanished": 0, "is_complete": False,
-    "started_at": "2026-03-08T01:00:04Z", "finished_at": None,
-}  # fmt: skip

@@ -272,17 +272,6 @@ class LogDetail(LogItem):
 class CancelledLog(Answer):
     """A log that was told to end: it does so behind the batch of rows that is stored now."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        json_schema_extra={
-            "example": {
-                "log": 1204,
-                "cancel_requested_by": "anna",
-                "cancel_requested_at": "2026-03-02T01:00:06Z",
-            }
-        },
-    )
-
     log: int
     cancel_requested_by: str = Field(description="Who was the first to ask.")
     cancel_requested_at: datetime
