@@ -41,7 +41,7 @@ _ADMINS = 5
 #: The most that a list may cost the database, in ms; 95 of 100 times.
 _GOAL = 50.0
 #: How often each question is asked alone, and explained.
-_TIMES, _EXPLAINED = 400, 40
+_TIMES, _EXPLAINED = 200, 40
 #: What an XLSX file holds, at most.
 _SHEET = 1_000_000
 

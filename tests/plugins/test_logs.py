@@ -126,6 +126,17 @@ def test_a_page_of_many_is_read_from_one_index_in_its_order(stocked: App, db: Da
     assert "Sort" not in plan
 
 
+def test_a_place_after_all_that_is_asked_for_changes_nothing(stocked: App, db: Database) -> None:
+    wanted = LogFilter(before=FIRST + timedelta(days=1))
+    ada = Viewer("ada", is_admin=True)
+    with db.transaction() as cursor:
+        for place in (FIRST + timedelta(days=1), FIRST + timedelta(days=9)):
+            page = looking.list_page(cursor, ada, wanted, after=looking.Mark(place, 1), limit=9)
+            assert [row["id"] for row in page.rows] == [FAILED]
+        page = looking.list_page(cursor, ada, wanted, after=looking.Mark(FIRST, FAILED), limit=9)
+        assert page.rows == []
+
+
 def test_what_takes_longer_than_expected_is_walked(
     stocked: App, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
