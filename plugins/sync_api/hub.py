@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 APART = 0.25
 #: How long to wait for a message at most: while they come, and while they do not.
 _LISTENING, _ASKING = 5.0, 0.5
+#: How many new clients are told how everything is before the others hear what has changed.
+_GREETED_AT_ONCE = 20
 #: How long the thread stays when nobody watches.
 _IDLE = 20.0
 #: How often it is looked whether the server is to end, in seconds.
@@ -134,26 +136,38 @@ class Hub:
     def _look(self) -> None:
         """Tell everybody what has changed, and those who are new how everything is."""
         with self._lock:
-            streams, self._joining, joining = [*self._streams], [], self._joining
+            streams = [*self._streams]
+            joining, self._joining = self._joining[:_GREETED_AT_ONCE], self._joining[_GREETED_AT_ONCE:]
             self._streams += joining
+            if self._joining:
+                self._woken.set()
         try:
             self._tell(streams)
-            for stream in joining:
-                self._greet(stream)
         except DatabaseBusyError as error:
             for stream in joining:
                 self._on_loop(stream, stream.refuse, error)
-        except (DatabaseError, psycopg.Error) as error:
-            log.warning("Streams of events end: %s", error)
-            self._position = None
-            for stream in (*streams, *joining):
-                self._on_loop(stream, self._give_up, stream, error)
+            return
         except Exception as error:
-            # A fault of ours must not leave clients before a silent stream.
-            log.exception("Streams of events end.")
+            # Also a fault of ours must not leave clients before a silent stream.
+            log.warning("Streams of events end: %s", error, exc_info=not _is_of_database(error))
             self._position = None
             for stream in (*streams, *joining):
                 self._on_loop(stream, self._give_up, stream, error)
+            return
+        for stream in joining:
+            # Who has given up waiting needs nothing any more.
+            if not stream.started.done():
+                self._greet_alone(stream)
+
+    def _greet_alone(self, stream: Stream) -> None:
+        """Tell a new client how everything is; what goes wrong with that is nobody else's concern."""
+        try:
+            self._greet(stream)
+        except DatabaseBusyError as error:
+            self._on_loop(stream, stream.refuse, error)
+        except Exception as error:
+            log.warning("A stream of events does not begin: %s", error, exc_info=not _is_of_database(error))
+            self._on_loop(stream, self._give_up, stream, error)
 
     def _give_up(self, stream: Stream, error: Exception) -> None:
         stream.refuse(error)
@@ -194,6 +208,10 @@ class Hub:
                 for stream in streams:
                     stream.end(ending(StreamEndCode.SHUTDOWN, _SHUTDOWN))
             await asyncio.sleep(_SERVER_LOOKS)
+
+
+def _is_of_database(error: Exception) -> bool:
+    return isinstance(error, DatabaseError | psycopg.Error)
 
 
 def _server_ends() -> bool:

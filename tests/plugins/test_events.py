@@ -17,6 +17,7 @@ import pytest
 from data_sync.database import Cursor, Database
 from data_sync.errors import UnitCancelledError
 from data_sync.looking import progress
+from data_sync.looking.progress import Position
 from data_sync.runs.opening import open_run
 from data_sync.runs.request import RunKind
 from data_sync.schedules.model import Schedule
@@ -276,6 +277,20 @@ def test_a_database_that_goes_away_is_told_and_ends_the_stream(
     refused = server.watch("anna")
     assert refused.answer.status_code == 503
     assert json.loads(refused.answer.read())["code"] == "database-away"
+
+
+def test_what_one_client_makes_up_ends_no_other_stream(
+    server: Server, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = stock_running_log()
+    watcher = server.watch("anna").until_ready()
+    # Past the check of what an id looks like: Postgres refuses this one.
+    monkeypatch.setattr("sync_api.events.Position.parse", lambda text: Position(int(time.time()), "7:6:"))
+    refused = server.watch("ben", "1-5:6:")
+    assert refused.answer.status_code == 422
+    read_on(db, log)
+    watcher.until(lambda: bool(watcher.named("step")) and watcher.named("step")[-1]["pages"] == 3)
+    assert not watcher.named("end")
 
 
 def test_a_client_that_leaves_is_forgotten(server: Server) -> None:

@@ -45,6 +45,10 @@ def positions(db: Database, viewer: Viewer, since: Position | None = None) -> pr
         "1-0:9:",
         "1-5:99999999999999999999:",
         "1-5:6:;",
+        # What Postgres itself takes for none.
+        "1-4294967296:4294967296:",
+        "1-5:8589934592:",
+        "1-5:8589934599:4294967296",
     ],
 )
 def test_what_is_no_position_is_none(text: str) -> None:
@@ -83,6 +87,25 @@ def test_logs_that_were_restored_from_another_server_have_not_changed(stocked: A
         cursor.execute("ALTER TABLE data_sync.sync_logs DISABLE TRIGGER USER")
         cursor.execute("UPDATE data_sync.sync_logs SET changed_in = '900000000', updated_at = now()")
     assert positions(db, ada, before).logs == []
+
+
+def test_what_others_logs_do_meanwhile_hides_no_end_of_ones_own(
+    stocked: App, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "MOST_ENDED", 3)
+    ben = Viewer("ben")
+
+    def end(who: str, count: int) -> list[int]:
+        with db.transaction() as cursor:
+            return [make_log(cursor, MINE, who=who) for _ in range(count)]
+
+    before = positions(db, ben).position
+    mine = end("ben", 1)
+    end("vera", 10)
+    found = positions(db, ben, before)
+    assert ([log["id"] for log in found.logs], found.is_whole) == (mine, True)
+    end("ben", 3)
+    assert not positions(db, ben, before).is_whole
 
 
 def test_who_sees_a_log_in_the_list_is_told_of_it_and_nobody_else(stocked: App, db: Database) -> None:

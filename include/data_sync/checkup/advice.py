@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from airflow.exceptions import AirflowConfigException
 
 from data_sync.checkup import options
 from data_sync.dag.names import QUICK_SYNC, UPKEEP
@@ -18,6 +21,9 @@ from network_clients import registry
 
 if TYPE_CHECKING:
     from data_sync.checkup.report import Report
+
+
+log = logging.getLogger(__name__)
 
 
 class Severity(StrEnum):
@@ -57,8 +63,24 @@ _QUEUED_LONG = 300.0
 
 def with_advice(report: Report) -> Report:
     """Return the report with everything that is wrong, the worst first."""
-    found = [advice for rule in RULES for advice in rule(report)]
+    found = [advice for rule in RULES for advice in _judged(rule, report)]
     return dataclasses.replace(report, advice=tuple(sorted(found, key=lambda one: one.severity)))
+
+
+def _judged(rule: Rule, report: Report) -> list[Advice]:
+    """Apply a rule; one that cannot be applied, as an option has no meaning, says that."""
+    try:
+        return [*rule(report)]
+    except Exception as error:
+        log.warning("A rule of the report cannot be applied.", exc_info=error)
+        reason = str(error) if isinstance(error, AirflowConfigException) else type(error).__name__
+        return [
+            _warning(
+                "not-judged",
+                f"Something could not be judged: {reason}",
+                "Mend the option that is named; else the log says more.",
+            )
+        ]
 
 
 def _error(code: str, message: str, fix: str) -> Advice:

@@ -9,12 +9,15 @@ from pathlib import PurePath
 from data_sync.database import Cursor
 
 
-def note(cursor: Cursor, dag_file: str) -> None:
-    """Note that a full parse of a DAG file begins; it must not have looked at anything yet."""
+def note(cursor: Cursor, dag_file: str, moment: datetime) -> None:
+    """Note that a full parse of a DAG file knows everything that was committed before a moment.
+
+    :param moment: when the transaction began that has asked what there is.
+    """
     cursor.execute(
-        "INSERT INTO data_sync.dag_file_reads (file, read_at) VALUES (%s, now()) "
+        "INSERT INTO data_sync.dag_file_reads (file, read_at) VALUES (%s, %s) "
         "ON CONFLICT (file) DO UPDATE SET read_at = greatest(dag_file_reads.read_at, excluded.read_at)",
-        [PurePath(dag_file).name],
+        [PurePath(dag_file).name, moment],
     )
 
 

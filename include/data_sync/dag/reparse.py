@@ -70,13 +70,13 @@ class _Asker:
         self._lock = threading.Condition()
         self._wanted: dict[str, datetime] = {}
         self._works = False
-        self._gives_up_at = 0.0
+        self._followed_at = 0.0
 
     def follow(self, files: Collection[str], since: datetime) -> None:
         """See to it that the files are read after a moment of the database's clock."""
         with self._lock:
             self._wanted.update(dict.fromkeys(files, since))
-            self._gives_up_at = time.monotonic() + _PATIENCE
+            self._followed_at = time.monotonic()
             if not self._works:
                 self._works = True
                 threading.Thread(target=self._work, name="asks for DAG files", daemon=True).start()
@@ -97,7 +97,9 @@ class _Asker:
     def _work(self) -> None:
         while True:
             with self._lock:
-                if self._lock.wait_for(lambda: not self._wanted, _PAUSE):
+                # Ever more rarely: where nobody notes what is read, each request is one more read.
+                waited = time.monotonic() - self._followed_at
+                if self._lock.wait_for(lambda: not self._wanted, max(_PAUSE, waited / 4)):
                     self._works = False
                     self._lock.notify_all()
                     return
@@ -106,7 +108,7 @@ class _Asker:
                 done = _read_or_asked_again(wanted)
             except Exception as error:
                 log.warning("The dag-processor was not asked again for %s: %s", ", ".join(wanted), error)
-                done = set(wanted) if time.monotonic() > self._gives_up_at else set()
+                done = set(wanted) if time.monotonic() - self._followed_at > _PATIENCE else set()
             with self._lock:
                 # What was asked for anew meanwhile stays.
                 for file in done:

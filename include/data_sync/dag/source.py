@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,7 @@ from data_sync.dag import names, reads
 from data_sync.dag.files import content_of, parsed, schedules_file, version_of
 from data_sync.dag.patience import within
 from data_sync.dag.snapshot import Entry, Head, SnapshotFolder, new_generation
-from data_sync.database import Database
+from data_sync.database import Database, one
 
 if TYPE_CHECKING:
     from data_sync.dag.known import Known
@@ -51,6 +53,7 @@ class Source:
 
     def __init__(self, dag_file: str) -> None:
         self._dag_file = dag_file
+        self._is_silent = False
         self.path = schedules_file(dag_file)
 
     @cached_property
@@ -76,49 +79,55 @@ class Source:
         head = self._current_head() if is_dag_processor() else None
         if head is None:
             return list(self._read_directly().problems)
-        silent = [_SILENT] if self._revision_now() is None else []
+        silent = [_SILENT] if self._is_silent else []
         return [*silent, *head.problems, *self.folder.failures()]
 
     def _current_head(self) -> Head | None:
-        """Return the snapshot in force, a new one where something has changed."""
-        head, now = self.folder.head(), self._revision_now()
-        version = version_of(content_of(self.path))
-        if head is not None and (now is None or (head.file, head.revision) == (version, now)):
+        """Return the snapshot in force, a new one where something has changed.
+
+        Where it is as new as the catalogue, those who wait for this file to be read are told.
+        """
+        db = Database()
+        try:
+            now = _asked(db)
+            self._is_silent = now is None
+            if now is None:
+                return self.folder.head()
+            head, is_current = self._head_at(now.revision)
+            if is_current:
+                self._note(db, now.at)
             return head
-        if now is None:
-            return None
+        finally:
+            db.close()
+
+    def _head_at(self, now: int) -> tuple[Head | None, bool]:
+        """Return the snapshot in force, and whether it holds a revision of the catalogue."""
+        head, version = self.folder.head(), version_of(content_of(self.path))
+        if head is not None and (head.file, head.revision) == (version, now):
+            return head, True
         with self.folder.lock(_LOCK_SECONDS) as ours:
             if not ours:
-                return self.folder.head()
+                return self.folder.head(), False
             head = self.folder.head()
             if head is not None and (head.file, head.revision) == (version, now):
-                return head
+                return head, True
             try:
-                return self._renew()
+                return self._renew(), True
             except Exception:
                 log.exception("No new snapshot could be made; the schedules stay as they were.")
-                return head
+                return head, False
 
-    def _revision_now(self) -> int | None:
-        """Note that this file is being read, and ask which revision the catalogue is at.
+    def _note(self, db: Database, moment: datetime) -> None:
+        """Note that this file is read as it was at a moment; without that note it is only asked for again."""
 
-        :return: ``None`` when Postgres does not say in time.
-        """
-
-        def ask() -> int:
-            db = Database()
-            try:
-                with db.transaction() as cursor:
-                    reads.note(cursor, self._dag_file)
-                    return revision(cursor)
-            finally:
-                db.close()
+        def write() -> None:
+            with db.transaction() as cursor:
+                reads.note(cursor, self._dag_file, moment)
 
         try:
-            return within(_ASK_SECONDS, ask)
+            within(_ASK_SECONDS, write)
         except Exception as error:
-            log.warning("The catalogue does not answer: %s", error)
-            return None
+            log.warning("That %s is read cannot be noted: %s", self._dag_file, error)
 
     def _renew(self) -> Head:
         from data_sync.dag.taking_over import take_over
@@ -140,3 +149,26 @@ class Source:
         except Exception as error:
             log.warning("The catalogue does not answer; schedules.yaml is used alone: %s", error)
         return known.of_file(file)
+
+
+@dataclass(frozen=True)
+class _Now:
+    """The catalogue's revision, and the moment of the database's clock before which all is in it."""
+
+    revision: int
+    at: datetime
+
+
+def _asked(db: Database) -> _Now | None:
+    """Ask which revision the catalogue is at; ``None`` when Postgres does not say in time."""
+
+    def ask() -> _Now:
+        with db.transaction() as cursor:
+            began = one(cursor.execute("SELECT now() AS began").fetchone())["began"]
+            return _Now(revision(cursor), began)
+
+    try:
+        return within(_ASK_SECONDS, ask)
+    except Exception as error:
+        log.warning("The catalogue does not answer: %s", error)
+        return None

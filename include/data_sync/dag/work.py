@@ -140,10 +140,11 @@ def close_run() -> None:
         run = find_run(cursor, context["ti"].dag_id, context["ti"].run_id)
     if run is None and (run := _open_failed_run(context, db)) is None:
         return
-    settled = _settle(db, run, TaskAirflowView())
+    settled = settle(db, run, TaskAirflowView())
     for account, status in sorted(settled.statuses.items()):
         log.info("%s: %s", account, status)
     _announce(context, settled.complete)
+    notifications.send(db, run, settled)
 
 
 def _settle(db: Database, run: StoredRun, view: TaskAirflowView) -> Settled:

@@ -26,14 +26,17 @@ def json_of(table: KindTable, row: Sequence[Any]) -> bytes:
 def line_of(row: Sequence[Any]) -> bytes:
     """Encode a row, see :func:`data_sync.engine.tables.row_of`, as the beginning of a line of COPY.
 
-    :raises UnstorableRowError: for text that is none.
+    :raises UnstorableRowError: for text that is none, and for a value that no column holds.
     """
     raw = row[-1]
     # Times, dates, amounts and words become text at once; what is left is none, a number, a truth or a list.
-    cells = [
-        value if type(value) is str else _WRITERS[type(value)](value)
-        for value in msgspec.to_builtins(row[:-1])
-    ]
+    try:
+        cells = [
+            value if type(value) is str else _WRITERS[type(value)](value)
+            for value in msgspec.to_builtins(row[:-1])
+        ]
+    except (KeyError, TypeError) as error:
+        raise UnstorableRowError(f"A value is of a kind that no column holds ({error}).") from None
     line = "\t".join(cells)
     # Seldom is there anything to be escaped, which the whole line tells faster than each of its cells.
     if line.count("\\") != row.count(None) or line.count("\t") >= len(cells) or "\n" in line or "\r" in line:

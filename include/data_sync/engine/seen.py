@@ -41,8 +41,9 @@ class SeenNames:
         if self._overflows:
             return [*names]
         places, mask = self._places, len(self._places) - 1
-        hashed = zip(names, self._hashes_of(names), strict=True)
-        return [name for name, value in hashed if places[value & mask] and self._holds(value or 1)]
+        # No name has the hash 0, which stands for an empty place.
+        hashed = zip(names, (value or 1 for value in self._hashes_of(names)), strict=True)
+        return [name for name, value in hashed if places[value & mask] and self._holds(value)]
 
     def add(self, names: Sequence[str]) -> None:
         """Remember names."""

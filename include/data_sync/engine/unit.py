@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Any
 
@@ -48,7 +49,7 @@ from data_sync.engine.seen import SeenNames
 from data_sync.engine.storing import Source, Stored, store_rows
 from data_sync.engine.tables import TABLES, KindTable
 from data_sync.engine.warnings import DOUBLES, MOVED, unknown_words
-from data_sync.errors import UnitCancelledError
+from data_sync.errors import StepTakenError, UnitCancelledError
 from data_sync.ledger import steps
 from data_sync.ledger.steps import News, Progress, Step
 from network_clients.facts import Filter, Order
@@ -436,16 +437,26 @@ class UnitReader:
 
     def _advance(self, cursor: Cursor, progress: Progress) -> None:
         progress.requests, progress.waited = self.unbilled()
-        self._note(steps.advance(cursor, self.step, progress, self.state.dump()))
+        with self._ending_with_the_limiter():
+            self._note(steps.advance(cursor, self.step, progress, self.state.dump()))
         self._billed = (self.client.requests, self.client.waited)
 
     def _look(self) -> None:
         """See whether the unit is still wanted while nothing comes from the network."""
-        with self.db.transaction() as cursor:
+        with self._ending_with_the_limiter(), self.db.transaction() as cursor:
             self._note(steps.look(cursor, self.step))
         # The next page may take as long as this one.
         self.db.close()
         self._heed()
+
+    @contextmanager
+    def _ending_with_the_limiter(self) -> Iterator[None]:
+        """Where the unit is not ours any more, let nobody wait for a turn to ask the network for it."""
+        try:
+            yield
+        except (StepTakenError, UnitCancelledError):
+            self.client.limiter.stop()
+            raise
 
     def _note(self, news: News) -> None:
         self._clock.note(news.now)

@@ -211,8 +211,10 @@ WITH sums AS (
         max(s.tries) AS tries, sum(s.requests) AS requests, sum(s.waited_seconds) AS waited,
         sum(s.requests) FILTER (WHERE s.sweep IS NOT NULL) AS sweep_requests,
         min(s.started_at) AS started_at, max(s.finished_at) AS finished_at,
-        (array_agg(s.error ORDER BY s.unit_index) FILTER (WHERE s.error IS NOT NULL))[1] AS error,
-        (array_agg(s.reason ORDER BY s.unit_index) FILTER (WHERE s.reason IS NOT NULL))[1] AS reason
+        (array_agg(s.error ORDER BY s.status = 'failed' DESC, s.status = 'cancelled' DESC, s.unit_index)
+            FILTER (WHERE s.error IS NOT NULL))[1] AS error,
+        (array_agg(s.reason ORDER BY s.status = 'failed' DESC, s.status = 'cancelled' DESC, s.unit_index)
+            FILTER (WHERE s.reason IS NOT NULL))[1] AS reason
     FROM data_sync.sync_log_steps s JOIN data_sync.sync_logs l ON l.id = s.log_id
     WHERE l.sync_run = %(run)s AND l.status <> 'skipped'
       AND l.id = COALESCE(%(log)s::bigint, l.id) GROUP BY s.log_id

@@ -25,6 +25,9 @@ KEPT = 86_400
 #: How many logs that have ended since are told at most.
 MOST_ENDED = 500
 
+#: How many transactions a position may lie back: one that is made up must not have all logs looked through.
+_MOST_TRANSACTIONS = 5_000_000
+
 #: Longer ones, where very many transactions were under way, are cut to what needs no list of them.
 _LONGEST = 1_500
 _POSITION = re.compile(r"([0-9]{1,12})-([0-9]{1,19}):([0-9]{1,19}):((?:[0-9]{1,19}(?:,[0-9]{1,19})*)?)")
@@ -56,6 +59,9 @@ class Position:
         # In order, and within: anything else is no snapshot to Postgres.
         is_whole = numbers == sorted({*numbers}) and all(int(first) <= n < int(behind) for n in numbers)
         if not is_whole or not 3 <= int(first) <= int(behind) < 2**63:
+            return None
+        # The lower half of a transaction's number is never zero, and Postgres takes no such text.
+        if any(number % 2**32 == 0 for number in (int(first), int(behind), *numbers)):
             return None
         return cls(int(at), f"{int(first)}:{int(behind)}:{','.join(map(str, numbers))}")
 
@@ -115,7 +121,6 @@ _LATELY = f"""
 SELECT l.id FROM data_sync.sync_logs l
 WHERE {_CHANGED.format("l")} AND l.updated_at > clock_timestamp() - make_interval(secs => %(kept)s)
 """  # noqa: S608
-_OPEN_OR_ENDED = f"{_OPEN} UNION ({_LATELY} ORDER BY l.id DESC LIMIT %(most)s)"
 _CHANGED_LOGS = f"""
 {_LATELY} UNION SELECT s.log_id FROM ({_OPEN}) l JOIN data_sync.sync_log_steps s ON s.log_id = l.id
 WHERE {_STEP_CHANGED}
@@ -132,6 +137,14 @@ ARRAY(SELECT (v.place - 1)::integer
           WHERE {sees_schedule("v.name", "v.is_admin")}
             AND (s.source <> 'postgres' OR l.created_at >= s.created_at)))
 """  # noqa: S608
+
+
+# Those that the one viewer sees: the limit must not be used up by others.
+_OPEN_OR_ENDED = f"""
+{_OPEN} UNION (
+    {_LATELY} AND l.status NOT IN ('pending', 'processing', 'held') AND cardinality({_SEEN_BY}) > 0
+    ORDER BY l.id DESC LIMIT %(most)s)
+"""
 
 
 def _look(cursor: Cursor) -> Position:
@@ -152,8 +165,12 @@ def _look(cursor: Cursor) -> Position:
 def _is_ours(cursor: Cursor, since: Position, now: Position) -> bool:
     """Tell whether a position is of this server, and not too old."""
     row = cursor.execute(
-        "SELECT pg_snapshot_xmax(%s::pg_snapshot) <= pg_snapshot_xmax(pg_current_snapshot()) AS is_past",
-        [since.snapshot],
+        """
+        SELECT pg_snapshot_xmax(s) <= newest
+            AND newest::text::numeric - pg_snapshot_xmin(s)::text::numeric < %s AS is_past
+        FROM CAST(%s AS pg_snapshot) s, pg_snapshot_xmax(pg_current_snapshot()) newest
+        """,
+        [_MOST_TRANSACTIONS, since.snapshot],
     ).fetchone()
     return bool(one(row)["is_past"]) and now.at - KEPT < since.at <= now.at
 

@@ -55,6 +55,15 @@ def make(
         _make_steps(cursor, one(row)["id"], units)
 
 
+def cancelled(cursor: Cursor, run: int) -> frozenset[str]:
+    """Return the accounts whose logs of this run somebody has cancelled."""
+    cursor.execute(
+        "SELECT account FROM data_sync.sync_logs WHERE sync_run = %s AND cancel_requested_at IS NOT NULL",
+        [run],
+    )
+    return frozenset(row["account"] for row in cursor)
+
+
 def make_ended(
     cursor: Cursor,
     run: int,

@@ -73,7 +73,11 @@ def open_run(
         refused = {**forbidden, **(missing_accounts or {})}
         taskless = {} if refusal else without_task or {}
         notes = {account: _notes(account, refused, sweep) for account in accounts}
-        logs.make(cursor, run["id"], request, units, refusal, notes, leave_out=taskless)
+        # A run that is opened once more while it is open still, as its task was killed, begins nothing anew
+        # that somebody has cancelled meanwhile; one that was over is done again whole.
+        cancelled = logs.cancelled(cursor, run["id"]) if run["state"] == "open" else frozenset()
+        leave_out = {*taskless, *cancelled}
+        logs.make(cursor, run["id"], request, units, refusal, notes, leave_out=leave_out)
         for account, reason in taskless.items():
             logs.make_ended(cursor, run["id"], request, account, units, refused.get(account, reason))
     return OpenedRun(run["id"], units, refusal)
@@ -152,7 +156,8 @@ def _insert_or_lock(cursor: Cursor, request: RunRequest, sweep: RunSweep | None)
     # A run that was opened before keeps its range, units and definition.
     return one(
         cursor.execute(
-            "SELECT id, guard, units FROM data_sync.sync_runs WHERE dag_id = %s AND run_id = %s FOR UPDATE",
+            "SELECT id, guard, units, state FROM data_sync.sync_runs "
+            "WHERE dag_id = %s AND run_id = %s FOR UPDATE",
             [request.dag_id, request.run_id],
         ).fetchone()
     )

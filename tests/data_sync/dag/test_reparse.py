@@ -13,7 +13,7 @@ from data_sync.catalogue import editing
 from data_sync.cli import cli
 from data_sync.dag import live, reads, reparse
 from data_sync.dag.names import SHARDS, shard_of
-from data_sync.database import Database
+from data_sync.database import Database, now
 from data_sync.errors import (
     AccountRefusedError,
     AirflowUnreachableError,
@@ -69,7 +69,7 @@ def read(db: Database, *keys: str) -> None:
     """Read the files of schedules, as the dag-processor begins to."""
     with db.transaction() as cursor:
         for key in keys:
-            reads.note(cursor, f"/somewhere/dags/{file_of(key)}")
+            reads.note(cursor, f"/somewhere/dags/{file_of(key)}", now(cursor))
 
 
 @pytest.fixture

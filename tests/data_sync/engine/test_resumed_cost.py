@@ -46,6 +46,14 @@ def test_a_row_that_moved_to_a_later_page_is_noticed_by_whoever_goes_on(db: Data
     assert row["is_complete"] is False
 
 
+@pytest.mark.parametrize("number", [0, 1, -1])
+def test_a_name_is_never_taken_for_new_whatever_its_hash(number: int) -> None:
+    filled = SeenNames(lambda names: [number for _ in names])
+    assert filled.suspects(["a"]) == []
+    filled.add(["a"])
+    assert filled.suspects(["a"]) == ["a"]
+
+
 def test_more_names_than_there_is_room_for_are_all_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seen, "_MOST", 1 << 17)
     names = [str(number) for number in range(80_000)]

@@ -338,9 +338,12 @@ def test_somebody_who_clears_the_task_afterwards_has_it_read(db: Database) -> No
     assert log_of(db)["cancel_requested_at"] is None
 
 
-def test_a_run_that_is_opened_again_is_not_cancelled_any_more(db: Database) -> None:
+def test_a_run_that_is_done_again_is_not_cancelled_any_more(db: Database) -> None:
     opened = open_run(db, make_request("r1"))
     cancel(db)
+    open_run(db, make_request("r1"))
+    assert log_of(db)["status"] == "cancelled", "its task was only tried again"
+    assert settle_run(db, "r1", Airflow()).is_closed
     open_run(db, make_request("r1"))
     assert (log_of(db)["status"], log_of(db)["cancel_requested_by"]) == ("pending", None)
     with pytest.raises(AssertionError, match=ACCOUNT):

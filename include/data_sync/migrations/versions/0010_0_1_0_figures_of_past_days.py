@@ -51,7 +51,11 @@ CREATE OR REPLACE TRIGGER forget_figures_of_new AFTER INSERT ON sync_logs FOR EA
     WHEN (NEW.created_at < clock_timestamp() - interval '6 hours') EXECUTE FUNCTION forget_figures();
 CREATE OR REPLACE TRIGGER forget_figures_of_changed AFTER UPDATE ON sync_logs FOR EACH ROW
     WHEN (LEAST(OLD.created_at, NEW.created_at) < clock_timestamp() - interval '6 hours'
-          AND OLD IS DISTINCT FROM NEW)
+          AND (OLD.status, OLD.counts, OLD.requests, OLD.waited_seconds, OLD.started_at, OLD.finished_at,
+               OLD.created_at, OLD.network, OLD.account, OLD.schedule_key, OLD.kind, OLD.requested_by)
+              IS DISTINCT FROM
+              (NEW.status, NEW.counts, NEW.requests, NEW.waited_seconds, NEW.started_at, NEW.finished_at,
+               NEW.created_at, NEW.network, NEW.account, NEW.schedule_key, NEW.kind, NEW.requested_by))
     EXECUTE FUNCTION forget_figures();
 CREATE OR REPLACE TRIGGER forget_figures_of_deleted AFTER DELETE ON sync_logs FOR EACH ROW
     WHEN (OLD.created_at < clock_timestamp() - interval '6 hours') EXECUTE FUNCTION forget_figures();
