@@ -127,6 +127,8 @@ def test_a_real_sync_is_followed_from_its_opening_to_its_cancellation(
     schedule = Schedule.from_dict({**days, "sync_type": "purchases"})
     request = make_request("r1", schedule, kind=RunKind.SCHEDULED, schedule_key="nightly")
     opened = open_run(db, request)
+    # What changes twice within a quarter of a second is told once.
+    watcher.until(lambda: watcher.named("log"))
     db.close()
 
     def work() -> None:
