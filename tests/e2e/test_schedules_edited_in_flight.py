@@ -25,7 +25,7 @@ from tests.e2e.in_flight import (
 pytestmark = [pytest.mark.airflow, pytest.mark.prove, pytest.mark.timeout(600)]
 
 #: How soon an edit of the file changes the DAG, in seconds.
-_EDIT_SECONDS = 60
+_EDIT_SECONDS = 120
 
 _ENDED = ("completed", "failed", "cancelled")
 
