@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from data_sync.dag.names import SHARDS
 from data_sync.dag.snapshot import Entry
 from data_sync.dag.source import Source
 from data_sync.schedules.model import Schedule
@@ -18,7 +19,7 @@ def write(path: Path, entries: str) -> None:
 
 def entries(source: Source) -> dict[str, Entry]:
     """What becomes DAGs now, by key."""
-    return {entry.key: entry for number in range(16) for entry in source.shard(number)}
+    return {entry.key: entry for number in range(SHARDS) for entry in source.shard(number)}
 
 
 def built(source: Source) -> dict[str, Schedule]:
