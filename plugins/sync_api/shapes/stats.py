@@ -53,7 +53,7 @@ class StatsItem(Answer):
     schedule_key: str | None
     runs: int
     completed: int
-    failed: int
+    failed: int = Field(description="Failed, or cancelled.")
     skipped: int
     open: int = Field(description="Not over yet; their rows are not counted yet.")
     success_rate: float | None = Field(description="Completed of completed and failed; none without either.")
