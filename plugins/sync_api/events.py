@@ -44,13 +44,23 @@ _STREAM: dict[int | str, dict[str, Any]] = {
         "of `step` a StepProgress, of `ready` a StreamReady, of `end` a StreamEnd.",
         "content": {
             "text/event-stream": {
+                # Without a type: to some tools the answer is a text, to others a list of events.
                 "schema": {
-                    "type": "string",
                     "x-event-schemas": {
                         "log": {"$ref": "#/components/schemas/LogProgress"},
                         "step": {"$ref": "#/components/schemas/StepProgress"},
                         "ready": {"$ref": "#/components/schemas/StreamReady"},
                         "end": {"$ref": "#/components/schemas/StreamEnd"},
+                    },
+                },
+                # Of OpenAPI 3.2, which tools know already: what each event is.
+                "itemSchema": {
+                    "type": "object",
+                    "required": ["event", "data"],
+                    "properties": {
+                        "event": {"type": "string", "enum": ["log", "step", "ready", "end"]},
+                        "data": {"type": "string", "description": "A JSON object, by the kind of event."},
+                        "id": {"type": "string", "description": "What Last-Event-ID takes."},
                     },
                 },
                 "example": f"retry: {_RETRY}\n\nevent: step\ndata: {json.dumps(STEP)}\n\n"

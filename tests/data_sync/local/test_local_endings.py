@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.prove, pytest.mark.airflow, pytest.mark.timeout(900)]
 
 #: Airflow needs half a minute on an idle machine with two cores.
 START_SECONDS = 300
-END_SECONDS = 60
+END_SECONDS = 120
 
 
 @pytest.fixture(scope="module")
