@@ -18,6 +18,6 @@ echo 'openapi-python-client==0.29.1' | compile - --output-file locks/client.txt
 compile pyproject.toml --group dev --constraint locks/app.txt --output-file locks/dev.txt
 # uv names none unless it is told to, which its own settings on somebody's machine may do.
 if grep --files-with-matches '://' locks/*.txt; then
-  echo "These files name a registry: take emit-index-url out of uv's settings and run this again." >&2
+  echo "These files name a registry: uv's own settings on this machine ask for that. Mend them and run this again." >&2
   exit 1
 fi

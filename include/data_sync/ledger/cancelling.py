@@ -17,10 +17,8 @@ from typing import Any
 from data_sync.database import Cursor, Database, one
 from data_sync.errors import ConfigError
 from data_sync.ledger import steps
-from data_sync.ledger.settle import OPEN_LOG, conclude
+from data_sync.ledger.settle import ENDED_STEP, OPEN_LOG, conclude
 from data_sync.ledger.steps import Place, Step
-
-_ENDED = ("completed", "failed", "skipped", "superseded", "cancelled")
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,7 @@ def _end_units(cursor: Cursor, log: int, who: str) -> list[int]:
         FROM open WHERE s.id = open.id
         RETURNING s.unit_index, open.status IN ('waiting', 'retrying') AS is_asleep
         """,
-        {"log": log, "who": who, "ended": list(_ENDED)},
+        {"log": log, "who": who, "ended": list(ENDED_STEP)},
     )
     return [row["unit_index"] for row in cursor if row["is_asleep"]]
 
@@ -132,16 +130,7 @@ def called_off(cursor: Cursor, place: Place, round_: int, holder: str) -> str | 
         "SELECT 1 FROM data_sync.sync_runs WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s FOR UPDATE",
         vars(place),
     )
-    row = cursor.execute(
-        """
-        SELECT s.id, s.log_id, s.status, s.holder, s.cancelled_by, l.sync_run FROM data_sync.sync_log_steps s
-        JOIN data_sync.sync_logs l ON l.id = s.log_id JOIN data_sync.sync_runs r ON r.id = l.sync_run
-        WHERE r.dag_id = %(dag_id)s AND r.run_id = %(run_id)s AND l.account = %(account)s
-          AND s.unit_index = %(unit)s
-        FOR UPDATE OF s
-        """,
-        vars(place),
-    ).fetchone()
+    row = steps.lock(cursor, place)
     if row is None or row["cancelled_by"] is None or row["status"] not in ("processing", "cancelled"):
         return None
     if row["holder"] is not None and not row["holder"].startswith(steps.holder_name(round_, "")):

@@ -24,7 +24,8 @@ _ENDED_RUN = frozenset({"success", "failed"})
 _MOVING_TASK = frozenset({"running", "queued", "restarting"})
 #: A log that is not over yet.
 OPEN_LOG = ("pending", "processing", "held")
-_ENDED_STEP = ("completed", "failed", "skipped", "superseded", "cancelled")
+#: A unit that is over.
+ENDED_STEP = ("completed", "failed", "skipped", "superseded", "cancelled")
 
 _WHY = {
     "failed": "The task ended without finishing: it was killed, marked as failed, or its machine went away.",
@@ -142,7 +143,7 @@ def _open_steps(cursor: Cursor, run: int) -> list[dict[str, Any]]:
         JOIN data_sync.sync_logs l ON l.id = s.log_id
         WHERE l.sync_run = %s AND s.status <> ALL(%s) AND l.status <> 'skipped'
         """,
-        [run, list(_ENDED_STEP)],
+        [run, list(ENDED_STEP)],
     ).fetchall()
 
 
@@ -190,7 +191,7 @@ def _close_step(cursor: Cursor, step: Mapping[str, Any], status: str, reason: st
             "holder": step["holder"],
             "status": status,
             "reason": reason,
-            "ended": list(_ENDED_STEP),
+            "ended": list(ENDED_STEP),
             "error": json.dumps(
                 {"verdict": "ended from outside", "message": f"{reason} Clear the task in Airflow to go on."}
             ),

@@ -44,15 +44,11 @@ def holder_name(round_: int, holder: str) -> str:
     return f"{round_}/{holder}"
 
 
-def has_ended(cursor: Cursor, place: Place, round_: int) -> bool:
-    """Lock a unit, and tell whether a try of this round has read it to its end.
-
-    A try that is just writing its end is waited for: whoever looked without the lock would take the unit
-    over a moment later, and read and count it a second time.
-    """
-    row = cursor.execute(
+def lock(cursor: Cursor, place: Place) -> dict[str, Any] | None:
+    """Lock a unit and return what its row says, with its run; ``None`` where there is no such unit."""
+    return cursor.execute(
         """
-        SELECT s.status, s.holder FROM data_sync.sync_log_steps s
+        SELECT s.id, s.log_id, s.status, s.holder, s.cancelled_by, l.sync_run FROM data_sync.sync_log_steps s
         JOIN data_sync.sync_logs l ON l.id = s.log_id JOIN data_sync.sync_runs r ON r.id = l.sync_run
         WHERE r.dag_id = %(dag_id)s AND r.run_id = %(run_id)s AND l.account = %(account)s
           AND s.unit_index = %(unit)s
@@ -60,6 +56,15 @@ def has_ended(cursor: Cursor, place: Place, round_: int) -> bool:
         """,
         vars(place),
     ).fetchone()
+
+
+def has_ended(cursor: Cursor, place: Place, round_: int) -> bool:
+    """Lock a unit, and tell whether a try of this round has read it to its end.
+
+    A try that is just writing its end is waited for: whoever looked without the lock would take the unit
+    over a moment later, and read and count it a second time.
+    """
+    row = lock(cursor, place)
     if row is None or row["status"] not in _READ:
         return False
     return (row["holder"] or "").startswith(holder_name(round_, ""))
