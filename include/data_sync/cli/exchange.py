@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -195,22 +196,28 @@ def import_(context: click.Context, path: Path, owner: str, json_wanted: bool) -
 
 @click.command()
 @click.argument("keys", nargs=-1, metavar="[KEY...]")
+@click.option("--all", "everything", is_flag=True, help="Read all files, also what has not changed.")
 @click.option(
     "--wait", default=_LONGEST_WAIT, show_default=True, metavar="SECONDS", help="For so long at most."
 )
-def reparse(keys: tuple[str, ...], wait: float) -> None:
-    """Have the dag-processor read the files of the schedules KEY... now, or all files of schedules.
+def reparse(keys: tuple[str, ...], everything: bool, wait: float) -> None:
+    """Have the dag-processor read now what has changed, or the files of the schedules KEY...
 
-    A git bundle is fetched before: made for the hook that runs after a push. It waits until all are being
-    read. Works where Airflow's metadata database can be reached. Schedules that git has made again are
-    unpaused, if a deleted one of that key was paused.
+    A git bundle is fetched before: made for the hook that runs after a push. It waits until the files that
+    hold the changes are being read. Works where Airflow's metadata database can be reached. Schedules that
+    git has made again are unpaused, if a deleted one of that key was paused.
     """
     from data_sync.dag import live
     from data_sync.dag import reparse as reparse_room
 
-    db = Database()
+    if keys and everything:
+        raise click.UsageError("Name schedules, or say --all.")
+    db, deadline = Database(), time.monotonic() + wait
     try:
-        files = reparse_room.request_until_read(db, [check_key(key) for key in keys] or None)
+        if keys or everything:
+            files = reparse_room.request_until_read(db, [check_key(key) for key in keys] or None)
+        else:
+            files = reparse_room.request_changed_until_read(db, wait)
         unpaused = live.settle_switches(db)
     except DatabaseError as error:
         click.echo(
@@ -221,12 +228,15 @@ def reparse(keys: tuple[str, ...], wait: float) -> None:
         return
     for key in unpaused:
         click.echo(f"{key} is not paused any more: a deleted schedule of this key was.")
-    _tell_of_reading(files, wait)
+    _tell_of_reading(files, max(0.0, deadline - time.monotonic()))
 
 
 def _tell_of_reading(files: list[str], seconds: float) -> None:
     from data_sync.dag import reparse as reparse_room
 
+    if not files:
+        click.echo("The dag-processor has read everything that has changed.")
+        return
     left = reparse_room.wait_until_read(seconds)
     if read := sorted(set(files) - set(left)):
         click.echo(f"The dag-processor reads {', '.join(read)}.")

@@ -17,6 +17,10 @@ CHOOSE = "choose_accounts"
 #: version of every DAG.
 SHARDS = 32
 
+#: The DAG files beside the shards' folder.
+QUICK_SYNC_FILE = "quick_sync.py"
+PROBLEMS_FILE = "data_sync_problems.py"
+
 
 def dag_id_of(key: str) -> str:
     """Return the DAG id of a schedule's key."""
@@ -31,3 +35,8 @@ def key_of(dag_id: str) -> str | None:
 def shard_of(key: str) -> int:
     """Return which shard file holds a schedule's DAG: the same in every process, for good."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) % SHARDS
+
+
+def shard_file(shard: int) -> str:
+    """Return the name of a shard's file, which is unique among the DAG files."""
+    return f"shard_{shard:02}.py"

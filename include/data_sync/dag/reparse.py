@@ -16,16 +16,22 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from data_sync.dag import reads
-from data_sync.dag.names import QUICK_SYNC, SHARDS, UPKEEP, shard_of
+from data_sync.dag.names import (
+    PROBLEMS_FILE,
+    QUICK_SYNC,
+    QUICK_SYNC_FILE,
+    SHARDS,
+    UPKEEP,
+    shard_file,
+    shard_of,
+)
 from data_sync.database import Database, now
 from data_sync.errors import AirflowUnreachableError, ConfigError
 
 log = logging.getLogger(__name__)
 
 #: How long to wait before a file is looked at, and asked for, again; and for how long at all (seconds).
-_PAUSE, _PATIENCE = 2.0, 180.0
-
-_PROBLEMS = "data_sync_problems.py"
+_PAUSE, _PATIENCE = 1.0, 180.0
 
 
 def request(keys: Collection[str] | None = None) -> list[str]:
@@ -36,9 +42,13 @@ def request(keys: Collection[str] | None = None) -> list[str]:
     :raises AirflowUnreachableError: where the metadata database cannot be reached.
     :raises ConfigError: when Airflow has not read any of our files yet.
     """
+    return _request(_names(keys))
+
+
+def _request(names: Collection[str]) -> list[str]:
     with metadata() as session:
         bundle, folder = _place(session)
-        files = sorted(str(folder / name) for name in _names(keys))
+        files = sorted(str(folder / name) for name in names)
         _store(session, bundle, files)
     return files
 
@@ -53,9 +63,36 @@ def request_until_read(db: Database, keys: Collection[str] | None = None) -> lis
     :raises ConfigError: when Airflow has not read any of our files yet.
     :raises DatabaseError: when our database does not answer; the files have been asked for once.
     """
-    files = request(keys)
+    return _follow(db, _names(keys))
+
+
+def _follow(db: Database, names: Collection[str]) -> list[str]:
+    files = _request(names)
     _asker.follow(files, db.clock())
     return files
+
+
+def request_changed_until_read(db: Database, seconds: float) -> list[str]:
+    """Have changes of the file found now, then ask for the files that hold what has changed, and no other.
+
+    The file without DAGs is read for it: whichever file is read first takes schedules.yaml over. It is read
+    twice, because a read may have begun when Airflow had not fetched its git bundle yet; between two reads
+    of one file it has.
+
+    :param seconds: how long to wait for that. Where it takes longer, all files are asked for.
+    :return: the files that are asked for.
+    :raises AirflowUnreachableError: where the metadata database cannot be reached.
+    :raises ConfigError: when Airflow has not read any of our files yet.
+    :raises DatabaseError: when our database does not answer; files have been asked for.
+    """
+    deadline = time.monotonic() + seconds
+    for _ in range(2):
+        _follow(db, [PROBLEMS_FILE])
+        if wait_until_read(max(0.0, deadline - time.monotonic())):
+            return _follow(db, _names(None))
+    with db.transaction() as cursor:
+        behind = set(reads.behind(cursor))
+    return _follow(db, [name for name in _names(None) if PurePosixPath(name).name in behind])
 
 
 def wait_until_read(seconds: float) -> list[str]:
@@ -151,8 +188,8 @@ def _store(session: Any, bundle: str, files: Collection[str]) -> None:
 
 def _names(keys: Collection[str] | None) -> set[str]:
     shards = range(SHARDS) if keys is None else {shard_of(key) for key in keys}
-    others = (f"{QUICK_SYNC}.py", _PROBLEMS) if keys is None else ()
-    return {*(f"shards/shard_{number:02}.py" for number in shards), *others}
+    others = (QUICK_SYNC_FILE, PROBLEMS_FILE) if keys is None else ()
+    return {*(f"shards/{shard_file(number)}" for number in shards), *others}
 
 
 def _place(session: Any) -> tuple[str, PurePosixPath]:

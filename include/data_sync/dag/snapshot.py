@@ -50,6 +50,7 @@ class Head(msgspec.Struct, frozen=True):
     :param revision: of the catalogue in Postgres.
     :param accounts: connection ids of the accounts that quick sync offers.
     :param problems: sentences for people.
+    :param contents: a digest of what each file that holds DAGs makes them of, by the file's name.
     """
 
     generation: str
@@ -57,6 +58,7 @@ class Head(msgspec.Struct, frozen=True):
     revision: int
     accounts: list[str]
     problems: list[str]
+    contents: dict[str, str]
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -165,6 +167,11 @@ def _lock(descriptor: int, deadline: float) -> bool:
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.05)
+
+
+def digest_of(parts: object) -> str:
+    """Return a digest of plain values and entries, the same in every process."""
+    return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()[:16]
 
 
 def new_generation() -> str:

@@ -12,13 +12,14 @@ import os
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_sync.catalogue.stored import revision
 from data_sync.dag import names, reads
 from data_sync.dag.files import content_of, parsed, schedules_file, version_of
 from data_sync.dag.patience import within
-from data_sync.dag.snapshot import Entry, Head, SnapshotFolder, new_generation
+from data_sync.dag.snapshot import Entry, Head, SnapshotFolder, digest_of, new_generation
 from data_sync.database import Database, one
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Source:
                 return self.folder.head()
             head, is_current = self._head_at(now.revision)
             if is_current:
-                self._note(db, now.at)
+                self._note(db, now.at, head)
             return head
         finally:
             db.close()
@@ -117,12 +118,13 @@ class Source:
                 log.exception("No new snapshot could be made; the schedules stay as they were.")
                 return head, False
 
-    def _note(self, db: Database, moment: datetime) -> None:
+    def _note(self, db: Database, moment: datetime, head: Head | None) -> None:
         """Note that this file is read as it was at a moment; without that note it is only asked for again."""
+        holds = head.contents.get(Path(self._dag_file).name) if head is not None else None
 
         def write() -> None:
             with db.transaction() as cursor:
-                reads.note(cursor, self._dag_file, moment)
+                reads.note(cursor, self._dag_file, moment, holds)
 
         try:
             within(_ASK_SECONDS, write)
@@ -135,8 +137,21 @@ class Source:
         content = content_of(self.path)
         file = parsed(content)
         known, number = within(_READ_SECONDS, lambda: take_over(content, file))
-        made = Head(new_generation(), version_of(content), number, list(known.accounts), list(known.problems))
-        self.folder.write(made, {shard: known.shard(shard) for shard in range(names.SHARDS)})
+        shards = {shard: known.shard(shard) for shard in range(names.SHARDS)}
+        contents = {
+            names.QUICK_SYNC_FILE: digest_of(known.accounts),
+            **{names.shard_file(shard): digest_of(entries) for shard, entries in shards.items()},
+        }
+        made = Head(
+            new_generation(),
+            version_of(content),
+            number,
+            list(known.accounts),
+            list(known.problems),
+            contents,
+        )
+        within(_ASK_SECONDS, lambda: _expect(contents))
+        self.folder.write(made, shards)
         return made
 
     def _read_directly(self) -> Known:
@@ -157,6 +172,15 @@ class _Now:
 
     revision: int
     at: datetime
+
+
+def _expect(contents: dict[str, str]) -> None:
+    db = Database()
+    try:
+        with db.transaction() as cursor:
+            reads.expect(cursor, contents)
+    finally:
+        db.close()
 
 
 def _asked(db: Database) -> _Now | None:

@@ -15,7 +15,7 @@ import pytest
 from airflow.sdk import DAG, CronTriggerTimetable
 
 from data_sync import catalogue
-from data_sync.dag import builder, names, proving
+from data_sync.dag import builder, names, proving, reads
 from data_sync.dag.patience import TookTooLongError, interrupted_after, within
 from data_sync.dag.proving import build_all
 from data_sync.dag.snapshot import Entry, Head, SnapshotFolder, new_generation
@@ -85,6 +85,31 @@ def test_each_file_that_the_dag_processor_begins_to_read_is_noted(
     assert all(before < moment < db.clock() for moment in first.values())
     parse(parser, site)
     assert all(moment > first[file] for file, moment in noted().items())
+
+
+def test_an_edit_of_the_file_leaves_behind_the_files_that_hold_it_and_no_other(
+    site: Path, database: str, parser: Parser, db: Database
+) -> None:
+    def behind(path: Path) -> list[str]:
+        parser.parse(path, **PROCESSOR)
+        with db.transaction() as cursor:
+            return reads.behind(cursor)
+
+    dags = site / "dags"
+    assert behind(dags) == []
+    problems = dags / "data_sync_problems.py"
+    assert behind(problems) == []
+    # A line above moves all others in the file, which concerns no DAG.
+    file = site / "config" / "schedules.yaml"
+    file.write_text("# A word about it.\n" + file.read_text())
+    assert behind(problems) == []
+    file.write_text(
+        file.read_text().replace(
+            "two: {networks: [admitad], interval: 1d", "two: {networks: [admitad], cron: 5 * * * *"
+        )
+    )
+    assert behind(problems) == [names.shard_file(names.shard_of("two"))]
+    assert behind(dags) == []
 
 
 @pytest.fixture
@@ -291,9 +316,9 @@ def test_waiting_ends_in_time_and_errors_come_through() -> None:
 def test_a_snapshot_that_is_half_written_is_never_seen(tmp_path: Path) -> None:
     folder = SnapshotFolder(tmp_path / "state")
     assert folder.head() is None
-    first = Head(new_generation(), "a", 1, ["admitad_default"], [])
+    first = Head(new_generation(), "a", 1, ["admitad_default"], [], {})
     folder.write(first, {0: entries("one"), 1: []})
-    second = Head(new_generation(), "b", 2, [], ["a problem"])
+    second = Head(new_generation(), "b", 2, [], ["a problem"], {})
     (folder.root / second.generation).mkdir()
     (folder.root / second.generation / "shard_00.json").write_text("[{")
     assert folder.head() == first
@@ -302,7 +327,7 @@ def test_a_snapshot_that_is_half_written_is_never_seen(tmp_path: Path) -> None:
     folder.write(second, {0: entries("two"), 1: []})
     assert folder.head() == second
     assert folder.shard(first, 0) == entries("one"), "a parse that began before can go on"
-    third = Head(new_generation(), "c", 3, [], [])
+    third = Head(new_generation(), "c", 3, [], [], {})
     folder.write(third, {0: [], 1: []})
     assert folder.shard(first, 0) is None
     (folder.root / "head.json").write_text('{"generation": "')

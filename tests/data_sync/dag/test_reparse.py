@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from click.testing import CliRunner
@@ -11,7 +14,7 @@ from click.testing import CliRunner
 from data_sync import catalogue
 from data_sync.catalogue import editing
 from data_sync.cli import cli
-from data_sync.dag import live, reads, reparse
+from data_sync.dag import live, names, reads, reparse
 from data_sync.dag.names import SHARDS, shard_of
 from data_sync.database import Database, now
 from data_sync.errors import (
@@ -67,9 +70,13 @@ def drop(metadata: Metadata) -> None:
 
 def read(db: Database, *keys: str) -> None:
     """Read the files of schedules, as the dag-processor begins to."""
+    read_files(db, *map(file_of, keys))
+
+
+def read_files(db: Database, *files: str, holds: str | None = "as it is due") -> None:
     with db.transaction() as cursor:
-        for key in keys:
-            reads.note(cursor, f"/somewhere/dags/{file_of(key)}", now(cursor))
+        for file in files:
+            reads.note(cursor, f"/somewhere/dags/{file}", now(cursor), holds)
 
 
 @pytest.fixture
@@ -154,6 +161,71 @@ def test_the_command_waits_until_the_files_are_read_and_names_them(metadata: Met
             time.sleep(0.2)
     reading = ", ".join(sorted({file_of("a"), file_of("c")}))
     assert waiting.result().stdout == f"The dag-processor reads {reading}.\n"
+
+
+# What a push has changed.
+
+
+@pytest.fixture
+def pushed(metadata: Metadata, db: Database) -> Iterator[None]:
+    """A dag-processor that reads the file without DAGs, and finds that b was pushed to a and c."""
+    current = {name: "as it is due" for name in ("quick_sync.py", *map(names.shard_file, range(SHARDS)))}
+    with db.transaction() as cursor:
+        reads.expect(cursor, current)
+    read_files(db, *current)
+    ended = threading.Event()
+
+    def process() -> None:
+        while not ended.wait(0.1):
+            if "data_sync_problems.py" in metadata.requests():
+                metadata.rows("DELETE FROM dag_priority_parsing_request")
+                with db.transaction() as cursor:
+                    due = {names.shard_file(shard_of(key)): "something else" for key in ("a", "c")}
+                    reads.expect(cursor, due)
+                read_files(db, "data_sync_problems.py", holds=None)
+
+    with ThreadPoolExecutor(1) as beside:
+        running = beside.submit(process)
+        yield
+        ended.set()
+        running.result()
+
+
+@pytest.mark.usefixtures("impatient", "pushed")
+def test_after_a_push_the_files_of_what_has_changed_are_asked_for_and_no_other(
+    metadata: Metadata, db: Database
+) -> None:
+    changed = sorted({file_of("a"), file_of("c")})
+    assert reparse.request_changed_until_read(db, 30) == changed
+    eventually(lambda: metadata.requests() == changed)
+    for key in ("a", "c"):
+        read_files(db, file_of(key), holds="something else")
+    assert reparse.wait_until_read(30) == []
+    told = CliRunner().invoke(cli, ["reparse"])
+    assert told.output == "The dag-processor has read everything that has changed.\n"
+
+
+@pytest.mark.usefixtures("impatient", "pushed")
+def test_a_file_that_was_read_before_its_change_is_behind_until_it_is_read_again(db: Database) -> None:
+    reparse.request_changed_until_read(db, 30)
+    with db.transaction() as cursor:
+        # A parse that had begun before the change ends later than its successor.
+        reads.note(cursor, file_of("a"), now(cursor), "something else")
+        reads.note(cursor, file_of("a"), now(cursor) - timedelta(seconds=5), "as it is due")
+        assert reads.behind(cursor) == [names.shard_file(shard_of("c"))]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_where_nobody_reads_in_time_all_files_are_asked_for(metadata: Metadata, db: Database) -> None:
+    assert len(reparse.request_changed_until_read(db, 0.5)) == SHARDS + 2
+    assert len(metadata.requests()) == SHARDS + 2
+
+
+def test_all_files_can_be_asked_for_by_a_word_and_not_with_keys(metadata: Metadata) -> None:
+    assert CliRunner().invoke(cli, ["reparse", "--all", "--wait", "0"]).exit_code == 0
+    assert len(metadata.requests()) == SHARDS + 2
+    told = CliRunner().invoke(cli, ["reparse", "a", "--all"])
+    assert (told.exit_code, "Name schedules, or say --all" in told.output) == (2, True)
 
 
 # Where it cannot be reached.
