@@ -19,7 +19,8 @@ import psycopg
 import requests
 from psycopg.rows import dict_row
 
-from benchmarks.api_load import load
+from benchmarks.api_events import changing
+from benchmarks.api_load import Answers, load
 from benchmarks.api_plans import costs, plans
 from benchmarks.api_questions import QUESTIONS, Known, known
 from benchmarks.api_servers import ApiServer, api_servers
@@ -40,6 +41,8 @@ PEOPLE = tuple(f"u{number:02}" for number in range(50))
 _ADMINS = 5
 #: The most that a list may cost the database, in ms; 95 of 100 times.
 _GOAL = 50.0
+#: How soon after its commit a change should be told, in seconds.
+_SOON = 1.0
 #: How often each question is asked alone, and explained.
 _TIMES, _EXPLAINED = 200, 40
 #: What an XLSX file holds, at most.
@@ -126,12 +129,14 @@ def _asked(
     site: Site, server: ApiServer, tokens: Mapping[str, str], stock: Known, how: str, *, pause: float
 ) -> Iterator[Result]:
     people = {who: tokens[who] for who in PEOPLE}
-    # A first round, so that nothing is loaded or planned for the first time.
-    load(server.address, people, stock, seconds=min(5.0, SECONDS), pause=pause)
-    postmaster = psutil.Process(min(site.postgres.ids))
-    before = server.cpu(), server_cpu(postmaster), _own_cpu()
-    answers = load(server.address, people, stock, seconds=SECONDS, pause=pause)
-    after = server.cpu(), server_cpu(postmaster), _own_cpu()
+    with changing(site.postgres.url(settings.DATABASE)) as changes:
+        # A first round, so that nothing is loaded or planned for the first time.
+        load(server.address, people, stock, changes, seconds=min(5.0, SECONDS), pause=pause)
+    with changing(site.postgres.url(settings.DATABASE)) as changes:
+        postmaster = psutil.Process(min(site.postgres.ids))
+        before = server.cpu(), server_cpu(postmaster), _own_cpu()
+        answers = load(server.address, people, stock, changes, seconds=SECONDS, pause=pause)
+        after = server.cpu(), server_cpu(postmaster), _own_cpu()
     lines = [
         (question.name, (len(took), statistics.median(took), _percentile(took, 95), max(took)))
         for question in QUESTIONS
@@ -143,8 +148,19 @@ def _asked(
     yield Figure(f"{how}: requests/s", total / answers.seconds, "1/s")
     refused = ", ".join(f"{number} of {status}" for status, number in sorted(answers.refused.items()))
     yield Figure(f"{how}: answers that are errors", sum(answers.refused.values()), refused)
+    yield from _told(answers, how)
     for who, old, new in zip(("api-server", "Postgres", "who asks"), before, after, strict=True):
         yield Figure(f"{how}: {who}, of one core", 100 * (new - old) / answers.seconds, "%")
+
+
+def _told(answers: Answers, how: str) -> Iterator[Result]:
+    """How fast the events came that everybody got beside; who does not see the running log gets none."""
+    yield Figure(f"{how}: events of changes that were told", len(answers.events), "")
+    yield Figure(f"{how}: streams of events refused", len(answers.blind), ", ".join(answers.blind))
+    if answers.events:
+        p95, longest = _percentile(answers.events, 95), max(answers.events)
+        yield Figure(f"{how}: an event after its commit, p95", p95, "s", goal=_SOON, met=p95 <= _SOON)
+        yield Figure(f"{how}: an event after its commit, the latest", longest, "s")
 
 
 def _exported(server: ApiServer, token: str, stock: Known) -> Iterator[Result]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from benchmarks.api_events import Changes, watching
 from benchmarks.api_questions import FURTHER, QUESTIONS, Known, Query, Question
 
 
@@ -21,34 +22,47 @@ class Answers:
 
     :param took: the ms of each answer, by the question's name.
     :param refused: how many answers there were of each status that is no success.
+    :param events: how many seconds after its commit each change was told to somebody.
+    :param blind: why somebody had no stream of events.
     """
 
     took: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     refused: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    events: list[float] = field(default_factory=list)
+    blind: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
 
-def load(address: str, tokens: Mapping[str, str], known: Known, *, seconds: float, pause: float) -> Answers:
-    """Let all people ask at once for a time.
+def load(
+    address: str, tokens: Mapping[str, str], known: Known, changes: Changes, *, seconds: float, pause: float
+) -> Answers:
+    """Let all people ask at once for a time, each with a stream of events open.
 
     :param tokens: of the people, by their names.
+    :param changes: what the events tell of, while it changes.
     :param pause: how long each waits from one question to the next, on average; 0 for not at all.
     """
-    return asyncio.run(_load(address, tokens, known, seconds, pause))
+    return asyncio.run(_load(address, tokens, known, changes, seconds, pause))
 
 
 async def _load(
-    address: str, tokens: Mapping[str, str], known: Known, seconds: float, pause: float
+    address: str, tokens: Mapping[str, str], known: Known, changes: Changes, seconds: float, pause: float
 ) -> Answers:
     answers = Answers()
-    limits = httpx.Limits(max_connections=len(tokens))
-    async with httpx.AsyncClient(base_url=f"{address}/sync", timeout=60, limits=limits) as http:
+    limits = httpx.Limits(max_connections=2 * len(tokens))
+    async with (
+        httpx.AsyncClient(base_url=f"{address}/sync", timeout=60, limits=limits) as http,
+        watching(http, tokens, changes) as watchers,
+    ):
         started = time.perf_counter()
         async with asyncio.TaskGroup() as group:
             for number, token in enumerate(tokens.values()):
                 person = _Person(http, token, Random(number), known, answers)
                 group.create_task(person.ask_until(started + seconds, pause))
         answers.seconds = time.perf_counter() - started
+    for watcher in watchers:
+        answers.events += watcher.latencies(changes)
+        answers.blind += [watcher.refused] if watcher.refused else []
     return answers
 
 

@@ -16,8 +16,8 @@ from psycopg.rows import dict_row
 from benchmarks.api_questions import QUESTIONS, Known, Question
 from data_sync.looking.viewer import Viewer
 
-#: The tables that grow with every run: who reads one from end to end gets slower all the time.
-LARGE = frozenset({"sync_logs", "sync_runs", "sync_log_steps"})
+#: The tables that grow with every run or day: who reads one from end to end gets slower all the time.
+LARGE = frozenset({"sync_logs", "sync_runs", "sync_log_steps", "purchases", "reads"})
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from benchmarks.log_stock import RARE_WORD
 from data_sync import budgets
 from data_sync.database import Cursor, one
 from data_sync.looking import accounts, by_hand, log, logs, schedules
+from data_sync.looking.coverage import coverage
 from data_sync.looking.days import midnight
 from data_sync.looking.log_filters import LogFilter
 from data_sync.looking.stats import By, stats
@@ -132,6 +133,11 @@ def _figures(by: By) -> Callable[[Random, Known], Query]:
     return draw_days
 
 
+def _days(draw: Random, known: Known) -> Query:
+    last = known.today - timedelta(days=draw.choice((0, 0, 0, draw.randrange(270))))
+    return {"from": f"{last - timedelta(days=draw.choice((6, 30, 91)))}", "to": f"{last}"}
+
+
 def _ask_schedules(cursor: Cursor, viewer: Viewer, query: Query, known: Known) -> object:
     wanted = schedules.Wanted(
         sort=schedules.ScheduleSort(query["sort"]), text=query.get("search"), network=query.get("network"),
@@ -171,7 +177,12 @@ def _ask_recent(cursor: Cursor, viewer: Viewer, query: Query, known: Known) -> o
     return by_hand.recent(cursor, viewer)
 
 
-#: Every list over runs and logs, and one log.
+def _ask_coverage(cursor: Cursor, viewer: Viewer, query: Query, known: Known) -> object:
+    first, last = (date.fromisoformat(query[end]) for end in ("from", "to"))
+    return coverage(cursor, viewer, first, last)
+
+
+#: Every list, and one log.
 QUESTIONS = (
     Question("schedules", "/schedules", 20, _schedules, _ask_schedules),
     Question("logs", "/logs", 30, _filters, _ask_logs),
@@ -181,5 +192,6 @@ QUESTIONS = (
     Question("stats by network", "/stats", 3, _figures(By.NETWORK), _ask_stats),
     Question("stats by schedule", "/stats", 2, _figures(By.SCHEDULE), _ask_stats),
     Question("networks", "/networks", 5, _nothing, _ask_networks),
+    Question("coverage", "/coverage", 3, _days, _ask_coverage),
     Question("started by hand", "/manual/recent", 5, _nothing, _ask_recent),
 )

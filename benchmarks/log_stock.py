@@ -22,12 +22,14 @@ class Stock:
 
     :param logs: about so many; one run has two of them, and two logs have three steps.
     :param days: over which they are spread evenly, up to now.
+    :param purchases: of each account and day.
     :param people: who own the schedules that are not kept in git, evenly.
     """
 
     logs: int
     schedules: int = 1_000
     days: int = 365
+    purchases: int = 50
     people: tuple[str, ...] = field(default=("anna", "ben"))
 
 
@@ -117,6 +119,27 @@ FROM data_sync.sync_logs l JOIN data_sync.sync_runs r ON r.id = l.sync_run,
 WHERE l.sync_run BETWEEN %(from)s AND %(to)s AND f IS NOT NULL
 """
 
+# Every account has been read for each day, the networks' ways, and holds purchases of it.
+_READS = """
+INSERT INTO data_sync.reads (account, kind, date_filter, day, started_at, ended_at, log_id, step_id)
+SELECT a.account, 'purchases', f.filter, day, day + interval '30 hours', day + interval '31 hours', 1, 1
+FROM data_sync.accounts a
+JOIN (VALUES ('admitad', 'occurred'), ('boostiny', 'occurred coupon'), ('boostiny', 'occurred link'))
+    AS f (network, filter) USING (network),
+    (SELECT now()::date - n AS day FROM generate_series(1, %(days)s) n) d
+"""
+_PURCHASES = """
+INSERT INTO data_sync.purchases (account, key, network, grain, traffic, day, status, status_word, orders,
+    sale_amount, sale_currency, commission, commission_currency, currency_source, raw, digest, first_seen_at,
+    updated_at, read_at, log_id)
+SELECT a.account, day || '-' || n, a.network, 'order', 'coupon', day, status, status, 1, 100 * x, 'USD',
+    5 * x, 'USD', 'row', '{}', '\\x00', day + interval '30 hours', day + interval '30 hours',
+    day + interval '30 hours', 1
+FROM data_sync.accounts a, (SELECT now()::date - n AS day FROM generate_series(1, %(days)s) n) d,
+    generate_series(1, %(purchases)s) n, LATERAL (SELECT n + random() AS x) r,
+    LATERAL (SELECT CASE WHEN x < 2 AND day > now()::date - 60 THEN 'pending' ELSE 'paid' END AS status) s
+"""
+
 _COUPONS = {
     "coupons": {
         "read": 20,
@@ -144,6 +167,7 @@ def fill(connection: psycopg.Connection[Any], stock: Stock) -> None:
         "people": list(stock.people),
         "schedules": stock.schedules,
         "days": stock.days,
+        "purchases": stock.purchases,
         "definition": json.dumps(Schedule.from_dict(_DEFINITION).to_dict()),
         "units": json.dumps([{"index": 0, "kind": "purchases", "label": "yesterday"}]),
     }
@@ -153,6 +177,8 @@ def fill(connection: psycopg.Connection[Any], stock: Stock) -> None:
     connection.execute("SELECT setseed(0.5)")
     connection.execute(_SCHEDULES, values)
     connection.execute(_ACCOUNTS.format(account=account))
+    connection.execute(_READS, values)
+    connection.execute(_PURCHASES, values)
     # No vacuum comes in between.
     _tables(connection, "SET (autovacuum_enabled = false)")
     last = max(1, stock.logs // 2)

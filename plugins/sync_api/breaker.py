@@ -1,9 +1,9 @@
 """Our database as the api-server opens it: few connections, no endless wait, and a breaker when it is away.
 
 Routes run in threads that Airflow's own routes do not share. A request gets its connection within
-``FIRST_WAIT`` or is refused; a statement that gets no answer at all is cut off, so that no thread stays
-behind. After a failure the breaker is open: requests are refused at once, while one thread asks every second
-whether the database is back.
+``FIRST_WAIT`` and the first answer within ``FIRST_ANSWER``, or is refused; a statement that gets no answer at
+all is cut off, so that no thread stays behind. After a failure the breaker is open: requests are refused at
+once, while one thread asks every second whether the database is back.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ T = TypeVar("T")
 
 #: Connections per api-server process, at most.
 POOL = 8
-#: How long a request waits for a connection, and for the first answer over it, in seconds: together below the
+#: How long a request waits for a connection, and until it has the first answer over it, in seconds: below the
 #: second within which a caller learns that the database is away.
-FIRST_WAIT = 0.4
+FIRST_WAIT, FIRST_ANSWER = 0.4, 0.85
 #: How long the statements of one request may take together, in seconds: what the server is told, and when the
 #: connection is cut because even the server's refusal did not come.
 LONGEST, _CUT_AFTER = 8.0, 10.0
@@ -80,9 +80,12 @@ class OurDatabase(Database):
         """
         if self._away is not None:
             raise DatabaseError(self._away)
+        began = time.monotonic()
         connection = self._take()
+        # A busy database may use what the connection has left of the time.
+        left = max(FIRST_ANSWER - FIRST_WAIT, FIRST_ANSWER - (time.monotonic() - began))
         try:
-            with self._watch.cut_after(connection, FIRST_WAIT if first else _CUT_AFTER) as cut:
+            with self._watch.cut_after(connection, left if first else _CUT_AFTER) as cut:
                 try:
                     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
                         if not first:

@@ -23,6 +23,9 @@ def test_everybody_is_answered_and_every_list_is_measured(monkeypatch: pytest.Mo
     errors = figures["one question a second each: answers that are errors"]
     assert errors.value == 0, errors.unit
     assert figures["one question a second each: requests/s"].value > 1
+    assert figures["one question a second each: streams of events refused"].value == 0
+    assert figures["one question a second each: events of changes that were told"].value > 0
+    assert 0 < figures["one question a second each: an event after its commit, the latest"].value < 60
     sheets = [result for result in results if isinstance(result, Sheet)]
     asked = next(sheet for sheet in sheets if sheet.title.startswith("At the database"))
     assert {name for name, _ in asked.lines} == {question.name for question in api.QUESTIONS}

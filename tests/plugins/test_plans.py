@@ -17,7 +17,7 @@ from data_sync.looking import logs as looking
 from data_sync.looking.viewer import Viewer
 
 VIEWERS = [Viewer("ada", is_admin=True), Viewer("anna"), Viewer("ben")]
-STOCK = Stock(logs=40_000, schedules=200)
+STOCK = Stock(logs=40_000, schedules=200, purchases=5)
 
 
 @pytest.fixture(scope="module")

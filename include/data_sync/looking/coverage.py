@@ -58,7 +58,7 @@ class AccountCoverage:
 
 # Where a network is read by traffic, a day has been read when both kinds of it have.
 _DAYS = f"""
-SELECT a.account, a.network, d.day::date AS day,
+SELECT a.account, a.network, d.day,
     GREATEST(r.whole, CASE WHEN r.coupon IS NOT NULL AND r.link IS NOT NULL THEN LEAST(r.coupon, r.link) END)
         AS read_at,
     r.any_read OR EXISTS (SELECT 1 FROM data_sync.purchases p WHERE p.account = a.account AND p.day = d.day
@@ -66,12 +66,12 @@ SELECT a.account, a.network, d.day::date AS day,
     EXISTS (SELECT 1 FROM data_sync.unsettled_purchases() u WHERE u.account = a.account AND u.day = d.day)
         AS has_unsettled
 FROM data_sync.accounts a
-CROSS JOIN generate_series(%(first)s::date, %(last)s::date, interval '1 day') AS d (day)
+CROSS JOIN (SELECT %(first)s::date + n AS day FROM generate_series(0, %(last)s::date - %(first)s::date) n) d
 CROSS JOIN LATERAL (
     SELECT max(started_at) FILTER (WHERE date_filter = 'occurred') AS whole,
         max(started_at) FILTER (WHERE date_filter = 'occurred coupon') AS coupon,
         max(started_at) FILTER (WHERE date_filter = 'occurred link') AS link, count(*) > 0 AS any_read
-    FROM data_sync.reads r WHERE r.account = a.account AND r.kind = 'purchases' AND r.day = d.day::date
+    FROM data_sync.reads r WHERE r.account = a.account AND r.kind = 'purchases' AND r.day = d.day
       AND r.date_filter IN ('occurred', 'occurred coupon', 'occurred link')
 ) r
 WHERE (%(network)s::text IS NULL OR a.network = %(network)s) AND {SEES_ACCOUNT}
