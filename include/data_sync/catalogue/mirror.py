@@ -13,6 +13,13 @@ from collections.abc import Collection, Mapping
 from data_sync.database import Database
 from data_sync.schedules.model import Schedule
 
+# A statement that changes no row counts as a change of the catalogue all the same: two machines that take
+# turns would make each other read everything for ever.
+_IS_TAKEN = """
+SELECT 1 FROM data_sync.yaml_mirror
+WHERE revision > %(revision)s OR (content_hash = %(content_hash)s AND problems = %(problems)s::jsonb)
+"""
+
 _MIRROR = """
 WITH turn AS (
     INSERT INTO data_sync.yaml_mirror AS m (content_hash, revision, problems)
@@ -97,16 +104,16 @@ def mirror_yaml(
     with db.transaction() as cursor:
         # A statement that waited for another machine's would not see the rows which that one has made.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('data_sync.yaml_mirror', 0))")
-        cursor.execute(
-            _MIRROR,
-            {
-                "content_hash": content_hash,
-                "revision": revision,
-                "problems": json.dumps(sorted(problems)),
-                "schedules": json.dumps(rows),
-                "broken": json.dumps({key: list(found) for key, found in broken.items()}),
-                "keys": [*schedules, *broken],
-            },
-        )
+        values = {
+            "content_hash": content_hash,
+            "revision": revision,
+            "problems": json.dumps(sorted(problems)),
+            "schedules": json.dumps(rows),
+            "broken": json.dumps({key: list(found) for key, found in broken.items()}),
+            "keys": [*schedules, *broken],
+        }
+        if cursor.execute(_IS_TAKEN, values).fetchone() is not None:
+            return False
+        cursor.execute(_MIRROR, values)
         row = cursor.fetchone()
     return bool(row and row["mirrored"])

@@ -19,7 +19,6 @@ from data_sync.catalogue.exchange import Difference
 from data_sync.catalogue.stored import POSTGRES, YAML
 from data_sync.cli.output import as_json, open_database, show
 from data_sync.dag.names import dag_id_of
-from data_sync.database import Database
 from data_sync.errors import ConfigError, DatabaseError
 from data_sync.schedules.fields import check_key
 from data_sync.schedules.model import Schedule
@@ -204,22 +203,28 @@ def reparse(keys: tuple[str, ...], everything: bool, wait: float) -> None:
     """Have the dag-processor read now what has changed, or the files of the schedules KEY...
 
     A git bundle is fetched before: made for the hook that runs after a push. It waits until the files that
-    hold the changes are being read. Works where Airflow's metadata database can be reached. Schedules that
-    git has made again are unpaused, if a deleted one of that key was paused.
+    hold the changes are being read, and shows what is wrong with the schedules. Works where Airflow's
+    metadata database can be reached. Schedules that git has made again are unpaused, if a deleted one of
+    that key was paused.
     """
     from data_sync.dag import live
     from data_sync.dag import reparse as reparse_room
 
     if keys and everything:
         raise click.UsageError("Name schedules, or say --all.")
-    db, deadline = Database(), time.monotonic() + wait
+    named = [check_key(key) for key in keys] or None
+    deadline = time.monotonic() + wait
     try:
-        if keys or everything:
-            files = reparse_room.request_until_read(db, [check_key(key) for key in keys] or None)
+        db = open_database()
+        # Where that takes too long, whatever may have changed is asked for.
+        is_found = reparse_room.find_anew(db, wait)
+        if is_found and not (named or everything):
+            files = reparse_room.request_behind_until_read(db)
         else:
-            files = reparse_room.request_changed_until_read(db, wait)
+            files = reparse_room.request_until_read(db, named)
         unpaused = live.settle_switches(db)
     except DatabaseError as error:
+        reparse_room.request(named)
         click.echo(
             "The dag-processor is asked to read the schedules. Whether it does, and whether a schedule is "
             f"paused as a deleted one was, cannot be seen now: {error}",
@@ -229,13 +234,15 @@ def reparse(keys: tuple[str, ...], everything: bool, wait: float) -> None:
     for key in unpaused:
         click.echo(f"{key} is not paused any more: a deleted schedule of this key was.")
     _tell_of_reading(files, max(0.0, deadline - time.monotonic()))
+    if is_found and (problems := reparse_room.banner()):
+        click.echo(problems, err=True)
 
 
 def _tell_of_reading(files: list[str], seconds: float) -> None:
     from data_sync.dag import reparse as reparse_room
 
     if not files:
-        click.echo("The dag-processor has read everything that has changed.")
+        click.echo("No file is behind: the dag-processor has begun to read each since it changed.")
         return
     left = reparse_room.wait_until_read(seconds)
     if read := sorted(set(files) - set(left)):

@@ -52,13 +52,16 @@ def change(db: Database, schedule: Schedule, *, revision: int, trusted: bool) ->
 
 
 def delete(db: Database, key: str, *, revision: int | None = None) -> None:
-    """Delete a schedule; its DAG goes within two minutes, or after the run that is going. Rows and logs stay.
+    """Delete a schedule: its DAG goes within some two minutes, or after the run in flight; rows, logs stay.
+
+    The dag-processor is asked for its file now, and by this process once more when Airflow takes the DAG for
+    gone; where this process has ended by then, at the file's next turn.
 
     :raises DataSyncError: as :func:`data_sync.catalogue.editing.delete` does.
     """
     with db.transaction() as cursor:
         editing.delete(cursor, key, revision=revision)
-    _show(db, [key])
+    _show(db, [key], are_gone=True)
 
 
 def pause(db: Database, key: str, *, by: str) -> None:
@@ -166,10 +169,12 @@ def _turn(session: Any, key: str, paused: bool, *, by: str) -> bool | None:
     return True
 
 
-def _show(db: Database, keys: Collection[str]) -> str | None:
+def _show(db: Database, keys: Collection[str], *, are_gone: bool = False) -> str | None:
     """Have the DAGs built now. What is stored is stored: a failure is a sentence, and no more."""
     try:
         reparse.request_until_read(db, keys)
+        if are_gone:
+            reparse.request_once_gone(keys)
     except DataSyncError as error:
         log.warning("%s", error)
         return str(error)

@@ -72,27 +72,70 @@ def _follow(db: Database, names: Collection[str]) -> list[str]:
     return files
 
 
-def request_changed_until_read(db: Database, seconds: float) -> list[str]:
-    """Have changes of the file found now, then ask for the files that hold what has changed, and no other.
+def find_anew(db: Database, seconds: float) -> bool:
+    """Have schedules.yaml looked at as it is from now on, that of a git bundle fetched before.
 
     The file without DAGs is read for it: whichever file is read first takes schedules.yaml over. It is read
-    twice, because a read may have begun when Airflow had not fetched its git bundle yet; between two reads
-    of one file it has.
+    twice, because a read may have begun when Airflow had not fetched the bundle yet; between two reads of
+    one file it has.
 
-    :param seconds: how long to wait for that. Where it takes longer, all files are asked for.
-    :return: the files that are asked for.
+    :param seconds: how long to wait for that.
+    :return: whether it was done in time.
     :raises AirflowUnreachableError: where the metadata database cannot be reached.
     :raises ConfigError: when Airflow has not read any of our files yet.
-    :raises DatabaseError: when our database does not answer; files have been asked for.
+    :raises DatabaseError: when our database does not answer.
     """
     deadline = time.monotonic() + seconds
     for _ in range(2):
         _follow(db, [PROBLEMS_FILE])
         if wait_until_read(max(0.0, deadline - time.monotonic())):
-            return _follow(db, _names(None))
+            return False
+    return True
+
+
+def request_behind_until_read(db: Database) -> list[str]:
+    """Ask for the files that were last read before something of theirs changed, and for no other.
+
+    :return: the files that are asked for.
+    :raises DatabaseError, AirflowUnreachableError, ConfigError: as :func:`find_anew` does.
+    """
     with db.transaction() as cursor:
         behind = set(reads.behind(cursor))
     return _follow(db, [name for name in _names(None) if PurePosixPath(name).name in behind])
+
+
+def banner() -> str:
+    """Return what the dag-processor last found wrong with the schedules; empty when all is well.
+
+    :raises AirflowUnreachableError: where the metadata database cannot be reached.
+    """
+    from airflow.models.errors import ParseImportError
+    from sqlalchemy import select
+
+    with metadata() as session:
+        bundle, folder = _place(session)
+        found: str | None = session.scalar(
+            select(ParseImportError.stacktrace).where(
+                ParseImportError.bundle_name == bundle,
+                ParseImportError.filename == str(folder / PROBLEMS_FILE),
+            )
+        )
+    # What stands before it says in which line of ours it was raised.
+    return (found or "").partition("Error: ")[2].strip()
+
+
+def request_once_gone(keys: Collection[str]) -> None:
+    """Ask for the files of deleted schedules once more, when Airflow takes their DAGs for gone.
+
+    Airflow (3.3.2, ``DagFileProcessorManager.deactivate_stale_dags``) does that only where a file was read
+    ``stale_dag_threshold`` later than the DAG was last in it; the next turn may be long after.
+    """
+    from airflow.configuration import conf
+
+    seconds = conf.getint("dag_processor", "stale_dag_threshold", fallback=50) + _PAUSE
+    with metadata() as session:
+        _, folder = _place(session)
+    _asker.follow_later([str(folder / name) for name in _names(keys)], seconds)
 
 
 def wait_until_read(seconds: float) -> list[str]:
@@ -106,56 +149,97 @@ class _Asker:
     def __init__(self) -> None:
         self._lock = threading.Condition()
         self._wanted: dict[str, datetime] = {}
+        self._later: dict[str, float] = {}
+        self._given_up: set[str] = set()
         self._works = False
         self._followed_at = 0.0
 
     def follow(self, files: Collection[str], since: datetime) -> None:
         """See to it that the files are read after a moment of the database's clock."""
         with self._lock:
+            self._given_up.difference_update(files)
             self._wanted.update(dict.fromkeys(files, since))
             self._followed_at = time.monotonic()
-            if not self._works:
-                self._works = True
-                threading.Thread(target=self._work, name="asks for DAG files", daemon=True).start()
+            self._start()
+
+    def follow_later(self, files: Collection[str], seconds: float) -> None:
+        """See to it that the files are read after so many seconds; nobody waits for that."""
+        with self._lock:
+            self._later.update(dict.fromkeys(files, time.monotonic() + seconds))
+            self._start()
 
     def wait(self, seconds: float) -> list[str]:
-        """Wait until nothing is asked for; return what is left after so many seconds."""
+        """Wait until nothing is asked for; return what has not been read after so many seconds."""
         with self._lock:
             self._lock.wait_for(lambda: not self._wanted, seconds)
-            return sorted(self._wanted)
+            return sorted({*self._wanted, *self._given_up})
 
     def forget(self) -> None:
         """Ask for nothing any more."""
         with self._lock:
             self._wanted.clear()
+            self._later.clear()
+            self._given_up.clear()
             self._lock.notify_all()
             self._lock.wait_for(lambda: not self._works)
+
+    def _start(self) -> None:
+        if not self._works:
+            self._works = True
+            threading.Thread(target=self._work, name="asks for DAG files", daemon=True).start()
+        self._lock.notify_all()
 
     def _work(self) -> None:
         while True:
             with self._lock:
-                # Ever more rarely: where nobody notes what is read, each request is one more read.
-                waited = time.monotonic() - self._followed_at
-                if self._lock.wait_for(lambda: not self._wanted, max(_PAUSE, waited / 4)):
+                if not self._wanted:
+                    self._lock.wait_for(lambda: self._wanted or not self._later, self._until_later())
+                elif self._lock.wait_for(lambda: not self._wanted, self._pause()):
+                    continue
+                if not (self._wanted or self._later):
                     self._works = False
                     self._lock.notify_all()
                     return
+                due = [file for file, at in self._later.items() if at <= time.monotonic()]
+                for file in due:
+                    del self._later[file]
                 wanted = dict(self._wanted)
             try:
-                done = _read_or_asked_again(wanted)
+                if due:
+                    self._ask_now(due)
+                read, given_up = _read_or_asked_again(wanted) if wanted else (set(), set())
             except Exception as error:
-                log.warning("The dag-processor was not asked again for %s: %s", ", ".join(wanted), error)
-                done = set(wanted) if time.monotonic() - self._followed_at > _PATIENCE else set()
+                files = ", ".join(sorted({*wanted, *due}))
+                log.warning("The dag-processor was not asked again for %s: %s", files, error)
+                waited = time.monotonic() - self._followed_at
+                read, given_up = set(), set(wanted) if waited > _PATIENCE else set()
             with self._lock:
                 # What was asked for anew meanwhile stays.
-                for file in done:
+                for file in read | given_up:
                     if self._wanted.get(file) == wanted[file]:
                         del self._wanted[file]
+                        self._given_up |= {file} & given_up
                 self._lock.notify_all()
 
+    def _pause(self) -> float:
+        # Ever more rarely: where nobody notes what is read, each request is one more read.
+        return max(_PAUSE, (time.monotonic() - self._followed_at) / 4)
 
-def _read_or_asked_again(wanted: Mapping[str, datetime]) -> set[str]:
-    """Return the files that are done with: they have been read, or are not waited for any longer."""
+    def _until_later(self) -> float:
+        return max(0.0, min(self._later.values(), default=0.0) - time.monotonic())
+
+    def _ask_now(self, files: Collection[str]) -> None:
+        with metadata() as session:
+            _store(session, _place(session)[0], files)
+        db = Database()
+        try:
+            self.follow(files, db.clock())
+        finally:
+            db.close()
+
+
+def _read_or_asked_again(wanted: Mapping[str, datetime]) -> tuple[set[str], set[str]]:
+    """Return which files have been read, and which are not waited for any longer; ask again for the rest."""
     db = Database()
     try:
         with db.transaction() as cursor:
@@ -170,7 +254,7 @@ def _read_or_asked_again(wanted: Mapping[str, datetime]) -> set[str]:
             _store(session, _place(session)[0], again)
     if given_up:
         log.warning("The dag-processor has not read %s yet: does it run?", ", ".join(sorted(given_up)))
-    return read | given_up
+    return read, given_up
 
 
 def _store(session: Any, bundle: str, files: Collection[str]) -> None:

@@ -40,6 +40,11 @@ _SILENT = (
     "is back. Start it, or mend the Airflow connection."
 )
 
+_UNWRITABLE = (
+    "The dag-processor cannot write its folder {folder} ({reason}), so edits of schedules do not take "
+    "effect. Let its user write there, or name another folder in [data_sync] state_folder."
+)
+
 
 def is_dag_processor() -> bool:
     """Tell whether this process may take the YAML file over."""
@@ -55,6 +60,7 @@ class Source:
     def __init__(self, dag_file: str) -> None:
         self._dag_file = dag_file
         self._is_silent = False
+        self._unwritable = ""
         self.path = schedules_file(dag_file)
 
     @cached_property
@@ -78,10 +84,10 @@ class Source:
     def problems(self) -> list[str]:
         """Return everything that is wrong, for people."""
         head = self._current_head() if is_dag_processor() else None
+        ours = [*([_SILENT] if self._is_silent else []), *([self._unwritable] if self._unwritable else [])]
         if head is None:
-            return list(self._read_directly().problems)
-        silent = [_SILENT] if self._is_silent else []
-        return [*silent, *head.problems, *self.folder.failures()]
+            return [*ours, *self._read_directly().problems]
+        return [*ours, *head.problems, *self.folder.failures()]
 
     def _current_head(self) -> Head | None:
         """Return the snapshot in force, a new one where something has changed.
@@ -106,17 +112,19 @@ class Source:
         head, version = self.folder.head(), version_of(content_of(self.path))
         if head is not None and (head.file, head.revision) == (version, now):
             return head, True
-        with self.folder.lock(_LOCK_SECONDS) as ours:
-            if not ours:
-                return self.folder.head(), False
-            head = self.folder.head()
-            if head is not None and (head.file, head.revision) == (version, now):
-                return head, True
-            try:
+        try:
+            with self.folder.lock(_LOCK_SECONDS) as ours:
+                head = self.folder.head()
+                if not ours:
+                    return head, False
+                if head is not None and (head.file, head.revision) == (version, now):
+                    return head, True
                 return self._renew(), True
-            except Exception:
-                log.exception("No new snapshot could be made; the schedules stay as they were.")
-                return head, False
+        except Exception as error:
+            log.exception("No new snapshot could be made; the schedules stay as they were.")
+            if isinstance(error, OSError):
+                self._unwritable = _UNWRITABLE.format(folder=self.folder.root, reason=error.strerror)
+            return head, False
 
     def _note(self, db: Database, moment: datetime, head: Head | None) -> None:
         """Note that this file is read as it was at a moment; without that note it is only asked for again."""

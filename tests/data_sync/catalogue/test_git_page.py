@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from data_sync import __version__
+from data_sync.dag.names import SHARDS, shard_file
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 PAGE = (CHECKOUT / "docs" / "git.md").read_text()
@@ -33,6 +34,10 @@ NEW = """schedules:
 BROKEN = OLD.replace("[admitad]", "[admitat]", 1)
 
 Shell = Callable[[str], subprocess.CompletedProcess[str]]
+
+
+def test_the_layout_names_every_shard() -> None:
+    assert f"shards/{shard_file(0)} ... {shard_file(SHARDS - 1)}\n" in PAGE
 
 
 def blocks(language: str) -> list[str]:

@@ -9,7 +9,7 @@ from data_sync.catalogue import StoredSchedule, editing
 from data_sync.dag.source import Source
 from data_sync.database import Database
 from data_sync.errors import ScheduleReadOnlyError
-from tests.data_sync.catalogue.drawn import schedule
+from tests.data_sync.catalogue.drawn import revision, schedule
 from tests.data_sync.catalogue.parses import OTHER, built, write
 
 THEIRS = "  shared: {name: Of the file, networks: [admitad], interval: 1h, date_range: today}\n"
@@ -40,6 +40,21 @@ def test_the_file_wins_the_clash_is_shown_and_the_other_comes_back(db: Database,
     assert (back.source, back.owner, back.problems, back.revision) == ("postgres", "anna", [], 1)
     assert built(source)["shared"] == schedule("shared", name="Of the screens")
     assert source.problems() == []
+
+
+def test_two_machines_that_look_in_turns_do_not_make_each_other_read_everything_again(
+    db: Database, source: Source
+) -> None:
+    built(source)
+    before = revision(db)
+    words = {"content_hash": "1", "revision": 2**45, "problems": ["one"]}
+    known = {"theirs": (schedule("theirs"), 2)}
+    assert catalogue.mirror_yaml(db, known, {}, **words)
+    taken = revision(db)
+    assert taken > before
+    assert not catalogue.mirror_yaml(db, known, {}, **words)
+    assert not catalogue.mirror_yaml(db, {}, {}, content_hash="2", revision=1, problems=[])
+    assert revision(db) == taken
 
 
 def test_the_one_that_is_overruled_can_be_deleted_and_not_changed(db: Database, source: Source) -> None:

@@ -87,6 +87,27 @@ def test_each_file_that_the_dag_processor_begins_to_read_is_noted(
     assert all(moment > first[file] for file, moment in noted().items())
 
 
+def test_a_machine_that_cannot_keep_a_snapshot_has_all_dags_and_says_what_to_do(
+    site: Path, database: str, parser: Parser
+) -> None:
+    (site / "taken").write_text("no folder")
+    here = {"AIRFLOW__DATA_SYNC__STATE_FOLDER": str(site / "taken" / "state")}
+    before = parse(parser, site, **here)
+    assert len(sync_dags(before)) == 3
+    assert "cannot write its folder" in str(before["errors"])
+    assert "[data_sync] state_folder" in str(before["errors"])
+    # As when its disk is mounted read-only later: what was known stays.
+    here["AIRFLOW__DATA_SYNC__STATE_FOLDER"] = str(site / "state")
+    known = sync_dags(parse(parser, site, **here))
+    (root,) = (site / "state").iterdir()
+    (root / "lock").unlink()
+    (root / "lock").mkdir()
+    write(site, "one", interval="1h")
+    after = parse(parser, site, **here)
+    assert sync_dags(after) == known
+    assert "cannot write its folder" in str(after["errors"])
+
+
 def test_an_edit_of_the_file_leaves_behind_the_files_that_hold_it_and_no_other(
     site: Path, database: str, parser: Parser, db: Database
 ) -> None:

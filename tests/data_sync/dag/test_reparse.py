@@ -27,7 +27,7 @@ from data_sync.errors import (
     ScheduleReadOnlyError,
 )
 from tests.data_sync.catalogue.drawn import revision, schedule
-from tests.data_sync.dag.metadata import Metadata
+from tests.data_sync.dag.metadata import BUNDLE, Metadata
 from tests.data_sync.kit import eventually
 
 
@@ -123,7 +123,11 @@ def test_where_no_dag_processor_runs_it_stops_asking_and_says_so(
 ) -> None:
     monkeypatch.setattr(reparse, "_PATIENCE", 0.3)
     reparse.request_until_read(db, ["a"])
-    assert reparse.wait_until_read(30) == []
+    eventually(lambda: "does it run?" in caplog.text)
+    assert reparse.wait_until_read(30) == [file_of("a")]
+    told = CliRunner().invoke(cli, ["reparse", "a", "--wait", "30"])
+    assert "It has not come to" in told.stderr
+    assert "reads" not in told.stdout
     assert f"has not read {file_of('a')} yet: does it run?" in caplog.text
 
 
@@ -145,22 +149,66 @@ def test_before_the_first_parse_a_sentence_says_what_to_wait_for(metadata: Metad
         reparse.request()
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("impatient", "pushed")
 def test_the_command_waits_until_the_files_are_read_and_names_them(metadata: Metadata, db: Database) -> None:
-    told = CliRunner().invoke(cli, ["reparse", "a", "--wait", "0"])
+    told = CliRunner().invoke(cli, ["reparse", "b", "--wait", "5"])
     assert (told.exit_code, told.stdout) == (0, "")
-    assert told.stderr.startswith(f"It has not come to {file_of('a')} yet. It is asked to")
-    assert metadata.requests() == [file_of("a")]
-    assert CliRunner().invoke(cli, ["reparse", "--wait", "0"]).exit_code == 0
-    assert len(metadata.requests()) == SHARDS + 2
+    assert told.stderr == f"It has not come to {file_of('b')} yet. It is asked to: does it run?\n"
+    assert metadata.requests() == [file_of("b")]
+    reparse._asker.forget()
     with ThreadPoolExecutor(1) as beside:
         waiting = beside.submit(CliRunner().invoke, cli, ["reparse", "a", "c"])
-        eventually(lambda: len(reparse.wait_until_read(0)) > 0)
         while not waiting.done():
             read(db, "a", "c")
             time.sleep(0.2)
     reading = ", ".join(sorted({file_of("a"), file_of("c")}))
     assert waiting.result().stdout == f"The dag-processor reads {reading}.\n"
+
+
+def test_where_nobody_reads_what_is_named_is_asked_for_all_the_same(metadata: Metadata, db: Database) -> None:
+    told = CliRunner().invoke(cli, ["reparse", "a", "--wait", "0"])
+    assert told.exit_code == 0
+    assert f"It has not come to data_sync_problems.py, {file_of('a')} yet." in told.stderr
+    assert metadata.requests() == ["data_sync_problems.py", file_of("a")]
+
+
+@pytest.mark.usefixtures("impatient", "pushed")
+def test_what_is_wrong_with_the_schedules_is_shown_to_who_has_pushed(metadata: Metadata) -> None:
+    metadata.rows(
+        "INSERT INTO import_error (timestamp, bundle_name, filename, stacktrace) VALUES (now(), %s, %s, %s)",
+        BUNDLE,
+        "data_sync_problems.py",
+        'Traceback:\n  File "x.py", line 5\nSchedulesHaveProblemsError: 1 problem(s).\n- line 3: no\n',
+    )
+    told = CliRunner().invoke(cli, ["reparse", "--wait", "2"])
+    assert told.stderr.endswith("1 problem(s).\n- line 3: no\n")
+    assert "Traceback" not in told.stderr
+
+
+def test_where_our_database_cannot_be_seen_all_files_are_asked_for(
+    metadata: Metadata, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_DATA_SYNC", "postgresql://nobody@127.0.0.1:1/none")
+    told = CliRunner().invoke(cli, ["reparse", "--wait", "0"])
+    assert (told.exit_code, "cannot be seen now" in told.stderr) == (0, True)
+    assert len(metadata.requests()) == SHARDS + 2
+
+
+@pytest.mark.usefixtures("impatient")
+def test_the_file_of_a_deleted_schedule_is_asked_for_again_when_airflow_takes_its_dag_for_gone(
+    metadata: Metadata, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__STALE_DAG_THRESHOLD", "2")
+    live.create(db, schedule("mine"), owner="anna", trusted=True)
+    live.delete(db, "mine")
+    read(db, "mine")
+    assert reparse.wait_until_read(30) == []
+    drop(metadata)
+    time.sleep(0.5)
+    assert metadata.requests() == [], "not before its time"
+    eventually(lambda: metadata.requests() == [file_of("mine")])
+    read(db, "mine")
+    eventually(lambda: not reparse._asker._works)
 
 
 # What a push has changed.
@@ -196,18 +244,19 @@ def test_after_a_push_the_files_of_what_has_changed_are_asked_for_and_no_other(
     metadata: Metadata, db: Database
 ) -> None:
     changed = sorted({file_of("a"), file_of("c")})
-    assert reparse.request_changed_until_read(db, 30) == changed
+    assert reparse.find_anew(db, 30)
+    assert reparse.request_behind_until_read(db) == changed
     eventually(lambda: metadata.requests() == changed)
     for key in ("a", "c"):
         read_files(db, file_of(key), holds="something else")
     assert reparse.wait_until_read(30) == []
     told = CliRunner().invoke(cli, ["reparse"])
-    assert told.output == "The dag-processor has read everything that has changed.\n"
+    assert told.output.startswith("No file is behind")
 
 
 @pytest.mark.usefixtures("impatient", "pushed")
 def test_a_file_that_was_read_before_its_change_is_behind_until_it_is_read_again(db: Database) -> None:
-    reparse.request_changed_until_read(db, 30)
+    assert reparse.find_anew(db, 30)
     with db.transaction() as cursor:
         # A parse that had begun before the change ends later than its successor.
         reads.note(cursor, file_of("a"), now(cursor), "something else")
@@ -217,7 +266,8 @@ def test_a_file_that_was_read_before_its_change_is_behind_until_it_is_read_again
 
 @pytest.mark.usefixtures("impatient")
 def test_where_nobody_reads_in_time_all_files_are_asked_for(metadata: Metadata, db: Database) -> None:
-    assert len(reparse.request_changed_until_read(db, 0.5)) == SHARDS + 2
+    assert not reparse.find_anew(db, 0.5)
+    assert CliRunner().invoke(cli, ["reparse", "--wait", "0.5"]).exit_code == 0
     assert len(metadata.requests()) == SHARDS + 2
 
 
