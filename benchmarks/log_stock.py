@@ -177,8 +177,6 @@ def fill(connection: psycopg.Connection[Any], stock: Stock) -> None:
     connection.execute("SELECT setseed(0.5)")
     connection.execute(_SCHEDULES, values)
     connection.execute(_ACCOUNTS.format(account=account))
-    connection.execute(_READS, values)
-    connection.execute(_PURCHASES, values)
     # No vacuum comes in between.
     _tables(connection, "SET (autovacuum_enabled = false)")
     last = max(1, stock.logs // 2)
@@ -188,6 +186,8 @@ def fill(connection: psycopg.Connection[Any], stock: Stock) -> None:
         _add(connection, {**values, "last": last, "from": start, "to": min(old, start + _BATCH - 1)}, account)
     for statement in indexes:
         connection.execute(statement)
+    connection.execute(_READS, values)
+    connection.execute(_PURCHASES, values)
     connection.execute("VACUUM (ANALYZE)")
     _add(connection, {**values, "last": last, "from": old + 1, "to": last}, account)
     _tables(connection, "RESET (autovacuum_enabled)")

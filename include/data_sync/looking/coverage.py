@@ -56,15 +56,13 @@ class AccountCoverage:
     days: Sequence[CoveredDay]
 
 
-# Where a network is read by traffic, a day has been read when both kinds of it have.
+# Where a network is read by traffic, a day has been read when both kinds of it have. LIMIT keeps the planner
+# from reading all purchases once, where it should look for one per day.
 _DAYS = f"""
 SELECT a.account, a.network, d.day,
     GREATEST(r.whole, CASE WHEN r.coupon IS NOT NULL AND r.link IS NOT NULL THEN LEAST(r.coupon, r.link) END)
         AS read_at,
-    r.any_read OR EXISTS (SELECT 1 FROM data_sync.purchases p WHERE p.account = a.account AND p.day = d.day
-                          AND p.vanished_at IS NULL) AS has_some,
-    EXISTS (SELECT 1 FROM data_sync.unsettled_purchases() u WHERE u.account = a.account AND u.day = d.day)
-        AS has_unsettled
+    r.any_read OR here.found IS NOT NULL AS has_some, unsettled.found IS NOT NULL AS has_unsettled
 FROM data_sync.accounts a
 CROSS JOIN (SELECT %(first)s::date + n AS day FROM generate_series(0, %(last)s::date - %(first)s::date) n) d
 CROSS JOIN LATERAL (
@@ -74,6 +72,14 @@ CROSS JOIN LATERAL (
     FROM data_sync.reads r WHERE r.account = a.account AND r.kind = 'purchases' AND r.day = d.day
       AND r.date_filter IN ('occurred', 'occurred coupon', 'occurred link')
 ) r
+LEFT JOIN LATERAL (
+    SELECT true AS found FROM data_sync.purchases p
+    WHERE p.account = a.account AND p.day = d.day AND p.vanished_at IS NULL LIMIT 1
+) here ON true
+LEFT JOIN LATERAL (
+    SELECT true AS found FROM data_sync.unsettled_purchases() u
+    WHERE u.account = a.account AND u.day = d.day LIMIT 1
+) unsettled ON true
 WHERE (%(network)s::text IS NULL OR a.network = %(network)s) AND {SEES_ACCOUNT}
 ORDER BY a.account, d.day
 """  # noqa: S608
