@@ -38,10 +38,10 @@ prove: prove-airflow prove-others ## The long proofs: what happens when things a
 
 # Two lanes, so that `make --jobs=2 prove` can run them side by side: the first mostly waits.
 prove-airflow: $(VENV)/.dev
-	@$(BIN)/pytest -m prove tests/e2e
+	@$(BIN)/pytest -m prove tests/e2e tests/data_sync/local
 
 prove-others: $(VENV)/.dev $(CLIENT)/.tool
-	@$(BIN)/pytest -m prove --ignore tests/e2e
+	@$(BIN)/pytest -m prove --ignore tests/e2e --ignore tests/data_sync/local
 
 torture: $(VENV)/.dev ## Syncs killed, cut off and doubled at random beside a model: MINUTES=10, or SEED=1 ROUNDS=5; POOLER=pgbouncer
 	@$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) \

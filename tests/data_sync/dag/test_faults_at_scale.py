@@ -14,11 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from benchmarks.many import key_of
 from benchmarks.site import Site
 from data_sync.dag.names import dag_id_of
+from data_sync.local import settings
 from tests.data_sync.dag.at_scale import (
     banner,
     changed,
@@ -94,6 +96,31 @@ def test_while_the_database_refuses_connections_no_dag_is_lost_and_edits_wait(si
         finally:
             site.change("ALTER DATABASE data_sync ALLOW_CONNECTIONS true")
         site.until(lambda: is_at(site, "s00007", "5 5"), "the edit made meanwhile", 240)
+        site.until(lambda: banner(site) == "", "the end of the banner", 240)
+
+
+def test_while_the_database_is_slow_no_dag_is_lost_and_edits_wait(site: Site) -> None:
+    with nothing_lost(site, "s00008") as seen:
+        before = forms(site)
+        with psycopg.connect(site.postgres.url(settings.DATABASE)) as holder:
+            # Whoever asks whether anything has changed waits for this.
+            holder.execute("LOCK TABLE data_sync.catalogue_state IN ACCESS EXCLUSIVE MODE")
+            edit(site, "s00008", at="8 5")
+            wait_for_rounds(site, 2, seen)
+            assert changed(site, before) == set()
+            assert "does not answer, so all schedules stay as they were" in banner(site)
+        site.until(lambda: is_at(site, "s00008", "8 5"), "the edit made meanwhile", 240)
+        site.until(lambda: banner(site) == "", "the end of the banner", 240)
+
+
+def test_a_schedule_that_can_be_no_dag_keeps_its_last_form_and_harms_no_other(site: Site) -> None:
+    spoil = "UPDATE data_sync.sync_schedules SET definition = definition {} WHERE key = 's00009'"
+    with nothing_lost(site) as seen:
+        # As if an older version had accepted what this one cannot build.
+        site.change(spoil.format("""|| '{"cron": "61 * * * *"}'"""), database=settings.DATABASE)
+        site.until(lambda: "schedule s00009: it cannot become a DAG" in banner(site), "the banner", 240)
+        wait_for_rounds(site, ROUNDS, seen)
+        site.change(spoil.format("- 'cron'"), database=settings.DATABASE)
         site.until(lambda: banner(site) == "", "the end of the banner", 240)
 
 
