@@ -80,6 +80,7 @@ def _measured(site: Site, folder: Path) -> Iterator[Result]:
         yield from _at_the_database(connection, stock)
     with api_servers(1, folder, site.env) as (server,):
         tokens = _tokens(server, site)
+        yield from _asked(site, server, tokens, stock, "one question in ten seconds each", pause=10.0)
         yield from _asked(site, server, tokens, stock, "one question a second each", pause=1.0)
         yield from _asked(site, server, tokens, stock, "as fast as it answers", pause=0.0)
         yield from _exported(server, tokens[PEOPLE[0]], stock)
