@@ -34,6 +34,13 @@ class Known:
         """Return the schedules of one shard."""
         return [entry for entry in self.entries if names.shard_of(entry.key) == number]
 
+    def shards(self) -> dict[int, list[Entry]]:
+        """Return the schedules of all shards, by their numbers."""
+        found: dict[int, list[Entry]] = {number: [] for number in range(names.SHARDS)}
+        for entry in self.entries:
+            found[names.shard_of(entry.key)].append(entry)
+        return found
+
 
 def of_file(file: ScheduleFile) -> Known:
     """Return what a file alone says."""

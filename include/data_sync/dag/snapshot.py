@@ -50,6 +50,8 @@ class Head(msgspec.Struct, frozen=True):
     :param revision: of the catalogue in Postgres.
     :param accounts: connection ids of the accounts that quick sync offers.
     :param problems: sentences for people.
+    :param told: those of them that are the file's.
+    :param missing: accounts of which Airflow has no connection.
     :param contents: a digest of what each file that holds DAGs makes them of, by the file's name.
     """
 
@@ -58,6 +60,8 @@ class Head(msgspec.Struct, frozen=True):
     revision: int
     accounts: list[str]
     problems: list[str]
+    told: list[str]
+    missing: list[str]
     contents: dict[str, str]
 
 

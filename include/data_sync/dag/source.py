@@ -24,6 +24,8 @@ from data_sync.database import Database, one
 
 if TYPE_CHECKING:
     from data_sync.dag.known import Known
+    from data_sync.dag.taking_over import Taken
+    from data_sync.schedules.yaml_text import Content, UnreadableFileError
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +121,7 @@ class Source:
                     return head, False
                 if head is not None and (head.file, head.revision) == (version, now):
                     return head, True
-                return self._renew(), True
+                return self._renew(head), True
         except Exception as error:
             log.exception("No new snapshot could be made; the schedules stay as they were.")
             if isinstance(error, OSError):
@@ -139,28 +141,39 @@ class Source:
         except Exception as error:
             log.warning("That %s is read cannot be noted: %s", self._dag_file, error)
 
-    def _renew(self) -> Head:
-        from data_sync.dag.taking_over import take_over
-
+    def _renew(self, before: Head | None) -> Head:
         content = content_of(self.path)
-        file = parsed(content)
-        known, number = within(_READ_SECONDS, lambda: take_over(content, file))
-        shards = {shard: known.shard(shard) for shard in range(names.SHARDS)}
+        taken = self._taken(content, before)
+        known, shards = taken.known, taken.known.shards()
         contents = {
             names.QUICK_SYNC_FILE: digest_of(known.accounts),
             **{names.shard_file(shard): digest_of(entries) for shard, entries in shards.items()},
         }
         made = Head(
-            new_generation(),
-            version_of(content),
-            number,
-            list(known.accounts),
-            list(known.problems),
-            contents,
+            generation=new_generation(),
+            file=version_of(content),
+            revision=taken.revision,
+            accounts=list(known.accounts),
+            problems=list(known.problems),
+            told=list(taken.told),
+            missing=list(taken.missing),
+            contents=contents,
         )
         within(_ASK_SECONDS, lambda: _expect(contents))
         self.folder.write(made, shards)
         return made
+
+    def _taken(self, content: Content | UnreadableFileError, before: Head | None) -> Taken:
+        """Read what has changed: an edit on the screens does not have the file read as well."""
+        from data_sync.dag.taking_over import catch_up, take_over
+
+        if before is not None and before.file == version_of(content):
+            told, missing = before.told, before.missing
+            taken = within(_READ_SECONDS, lambda: catch_up(content, told, missing))
+            if taken is not None:
+                return taken
+        file = parsed(content)
+        return within(_READ_SECONDS, lambda: take_over(content, file))
 
     def _read_directly(self) -> Known:
         """Read file and catalogue without a snapshot; without Postgres the file alone."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from data_sync.dag.files import FILE_NAME, digest_of
 from data_sync.dag.known import Known, entries_of, entry_of, missing_accounts
 from data_sync.dag.people import is_trusted
 from data_sync.dag.snapshot import Entry
-from data_sync.database import Database
+from data_sync.database import Cursor, Database
 from data_sync.runs.lookup import definitions_in_flight
 from data_sync.schedules.model import Schedule
 from data_sync.schedules.problems import Problem
@@ -28,27 +29,74 @@ from data_sync.schedules.yaml_source import ScheduleFile
 from data_sync.schedules.yaml_text import Content, UnreadableFileError
 
 
-def take_over(content: Content | UnreadableFileError, file: ScheduleFile) -> tuple[Known, int]:
-    """Mirror the file, and return the catalogue as it is then, with its revision."""
+@dataclass(frozen=True)
+class Taken:
+    """What the file and the catalogue say together.
+
+    :param revision: of the catalogue.
+    :param told: problems of the file, for people.
+    :param missing: accounts of which Airflow has no connection.
+    """
+
+    known: Known
+    revision: int
+    told: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def take_over(content: Content | UnreadableFileError, file: ScheduleFile) -> Taken:
+    """Mirror the file, and return the catalogue as it is then."""
     db = Database()
     try:
         missing = missing_accounts(db, file)
         older = []
         if isinstance(content, Content) and file.is_readable:
             older = _mirror(db, content, file, missing)
-        with db.transaction() as cursor:
-            note_refused_accounts(cursor, is_trusted=is_trusted)
-        with db.transaction() as cursor:
-            # First the number: what is committed in between is read again by the next parse.
-            number = revision(cursor)
-            stored = catalogue.list_schedules(cursor)
-            flying = definitions_in_flight(cursor)
-            accounts = [row["account"] for row in list_accounts(cursor) if row["state"] != "missing"]
+        return _together(db, [*older, *map(str, (*file.problems, *missing))])
     finally:
         db.close()
-    problems = [*older, *map(str, (*file.problems, *missing)), *_problems_of_screens(stored)]
+
+
+def catch_up(
+    content: Content | UnreadableFileError, told: Sequence[str], missing: Sequence[str]
+) -> Taken | None:
+    """Return the catalogue after a change that is none of the file's, without reading that.
+
+    :param told: problems of the file, from when it was read.
+    :param missing: accounts that Airflow had no connection of at that time.
+    :return: ``None`` where the file must be read again.
+    """
+    db = Database()
+    try:
+        with db.transaction() as cursor:
+            cursor.execute("SELECT content_hash FROM data_sync.yaml_mirror")
+            row = cursor.fetchone()
+            is_as_it_was = _missing(cursor) == [*missing]
+        # A backup of the database that was put back holds another file.
+        if row is None or row["content_hash"] != digest_of(content) or not is_as_it_was:
+            return None
+        return _together(db, told)
+    finally:
+        db.close()
+
+
+def _together(db: Database, told: Sequence[str]) -> Taken:
+    with db.transaction() as cursor:
+        note_refused_accounts(cursor, is_trusted=is_trusted)
+    with db.transaction() as cursor:
+        # First the number: what is committed in between is read again by the next parse.
+        number = revision(cursor)
+        stored = catalogue.list_schedules(cursor)
+        flying = definitions_in_flight(cursor)
+        missing = _missing(cursor)
+        accounts = [row["account"] for row in list_accounts(cursor) if row["account"] not in missing]
     entries = _with_flights(entries_of(stored), flying)
-    return Known(tuple(entries), tuple(accounts), tuple(problems)), number
+    known = Known(tuple(entries), tuple(accounts), (*told, *_problems_of_screens(stored)))
+    return Taken(known, number, tuple(told), tuple(missing))
+
+
+def _missing(cursor: Cursor) -> list[str]:
+    return sorted(row["account"] for row in list_accounts(cursor) if row["state"] == "missing")
 
 
 def _with_flights(entries: list[Entry], flying: Mapping[str, list[dict[str, Any]]]) -> list[Entry]:

@@ -61,6 +61,9 @@ class Notification(BaseModel):
     )
 
 
+_PLACES = {day: place for place, day in enumerate(Weekday)}
+
+
 class Defaults(BaseModel):
     """The fields that ``defaults:`` may set for all schedules of a file; every field may be left out."""
 
@@ -144,7 +147,7 @@ class Defaults(BaseModel):
     @field_validator("times", "weekdays")
     @classmethod
     def _in_order(cls, values: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...]:
-        return tuple(sorted(set(values), key=[*Weekday].index if info.field_name == "weekdays" else None))
+        return tuple(sorted(set(values), key=_PLACES.__getitem__ if info.field_name == "weekdays" else None))
 
 
 def _without_default(schema: dict[str, Any]) -> None:

@@ -6,9 +6,12 @@ import pytest
 
 from data_sync import catalogue
 from data_sync.catalogue import StoredSchedule, editing
+from data_sync.dag.files import parsed
 from data_sync.dag.source import Source
 from data_sync.database import Database
 from data_sync.errors import ScheduleReadOnlyError
+from data_sync.schedules.yaml_source import ScheduleFile
+from data_sync.schedules.yaml_text import Content, UnreadableFileError
 from tests.data_sync.catalogue.drawn import revision, schedule
 from tests.data_sync.catalogue.parses import OTHER, built, write
 
@@ -40,6 +43,31 @@ def test_the_file_wins_the_clash_is_shown_and_the_other_comes_back(db: Database,
     assert (back.source, back.owner, back.problems, back.revision) == ("postgres", "anna", [], 1)
     assert built(source)["shared"] == schedule("shared", name="Of the screens")
     assert source.problems() == []
+
+
+def test_an_edit_on_the_screens_does_not_have_the_file_read_and_a_backup_put_back_does(
+    db: Database, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(source.path, OTHER + "  broken: {networks: [admitat], date_range: today}\n")
+    built(source)
+    before = source.problems()
+    assert len(before) == 1
+    times_read = []
+
+    def counted(content: Content | UnreadableFileError) -> ScheduleFile:
+        times_read.append(content)
+        return parsed(content)
+
+    monkeypatch.setattr("data_sync.dag.source.parsed", counted)
+    with db.transaction() as cursor:
+        editing.create(cursor, schedule("mine"), owner="anna", trusted=True)
+    assert set(built(source)) == {"other", "mine"}
+    assert (source.problems(), times_read) == (before, [])
+    with db.transaction() as cursor:
+        cursor.execute("UPDATE data_sync.yaml_mirror SET content_hash = 'of yesterday'")
+        cursor.execute("UPDATE data_sync.sync_schedules SET deleted_at = now() WHERE key = 'other'")
+    assert set(built(source)) == {"other", "mine"}
+    assert len(times_read) == 1
 
 
 def test_two_machines_that_look_in_turns_do_not_make_each_other_read_everything_again(

@@ -337,9 +337,9 @@ def test_waiting_ends_in_time_and_errors_come_through() -> None:
 def test_a_snapshot_that_is_half_written_is_never_seen(tmp_path: Path) -> None:
     folder = SnapshotFolder(tmp_path / "state")
     assert folder.head() is None
-    first = Head(new_generation(), "a", 1, ["admitad_default"], [], {})
+    first = Head(new_generation(), "a", 1, ["admitad_default"], [], [], [], {})
     folder.write(first, {0: entries("one"), 1: []})
-    second = Head(new_generation(), "b", 2, [], ["a problem"], {})
+    second = Head(new_generation(), "b", 2, [], ["a problem"], [], [], {})
     (folder.root / second.generation).mkdir()
     (folder.root / second.generation / "shard_00.json").write_text("[{")
     assert folder.head() == first
@@ -348,7 +348,7 @@ def test_a_snapshot_that_is_half_written_is_never_seen(tmp_path: Path) -> None:
     folder.write(second, {0: entries("two"), 1: []})
     assert folder.head() == second
     assert folder.shard(first, 0) == entries("one"), "a parse that began before can go on"
-    third = Head(new_generation(), "c", 3, [], [], {})
+    third = Head(new_generation(), "c", 3, [], [], [], [], {})
     folder.write(third, {0: [], 1: []})
     assert folder.shard(first, 0) is None
     (folder.root / "head.json").write_text('{"generation": "')
