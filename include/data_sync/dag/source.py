@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from data_sync.catalogue.stored import revision
 from data_sync.dag import names, reads
 from data_sync.dag.files import content_of, parsed, schedules_file, version_of
-from data_sync.dag.patience import within
+from data_sync.dag.patience import TookTooLongError, within
 from data_sync.dag.snapshot import Entry, Head, SnapshotFolder, digest_of, new_generation
 from data_sync.database import Database, one
 
@@ -97,17 +97,15 @@ class Source:
         Where it is as new as the catalogue, those who wait for this file to be read are told.
         """
         db = Database()
-        try:
-            now = _asked(db)
-            self._is_silent = now is None
-            if now is None:
-                return self.folder.head()
-            head, is_current = self._head_at(now.revision)
-            if is_current:
-                self._note(db, now.at, head)
-            return head
-        finally:
+        now = _asked(db)
+        self._is_silent = now is None
+        if now is None:
+            # The connection belongs to the thread that still asks: who would close it would wait for that.
+            return self.folder.head()
+        head, is_current = self._head_at(now.revision)
+        if not is_current or self._note(db, now.at, head):
             db.close()
+        return head
 
     def _head_at(self, now: int) -> tuple[Head | None, bool]:
         """Return the snapshot in force, and whether it holds a revision of the catalogue."""
@@ -128,8 +126,11 @@ class Source:
                 self._unwritable = _UNWRITABLE.format(folder=self.folder.root, reason=error.strerror)
             return head, False
 
-    def _note(self, db: Database, moment: datetime, head: Head | None) -> None:
-        """Note that this file is read as it was at a moment; without that note it is only asked for again."""
+    def _note(self, db: Database, moment: datetime, head: Head | None) -> bool:
+        """Note that this file is read as it was at a moment; without that note it is only asked for again.
+
+        :return: whether the connection is free again.
+        """
         holds = head.contents.get(Path(self._dag_file).name) if head is not None else None
 
         def write() -> None:
@@ -140,6 +141,8 @@ class Source:
             within(_ASK_SECONDS, write)
         except Exception as error:
             log.warning("That %s is read cannot be noted: %s", self._dag_file, error)
+            return not isinstance(error, TookTooLongError)
+        return True
 
     def _renew(self, before: Head | None) -> Head:
         content = content_of(self.path)

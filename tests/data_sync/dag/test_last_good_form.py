@@ -170,6 +170,22 @@ def test_a_postgres_that_hangs_costs_seconds_and_no_dag(
     assert time.monotonic() - started < 60, "Airflow's own limit for a file was not needed"
 
 
+def test_a_catalogue_that_is_locked_for_long_costs_seconds_and_no_dag(
+    site: Path, database: str, parser: Parser, db: Database
+) -> None:
+    shards = site / "dags" / "shards"
+    for path in shards.glob("shard_*.py"):
+        if path.stem != f"shard_{names.shard_of('one'):02}":
+            path.unlink()
+    before = sync_dags(parser.parse(shards, **PROCESSOR))
+    for table in ("catalogue_state", "dag_file_reads"):
+        with db.transaction() as cursor:
+            cursor.execute(f"LOCK TABLE data_sync.{table} IN ACCESS EXCLUSIVE MODE")
+            held = parser.parse(shards, **PROCESSOR)
+        # Airflow gives up a file after 30 s, and counts that as an error of it.
+        assert (sync_dags(held), held["errors"]) == (before, {})
+
+
 def spoil(key: str) -> None:
     """Store a definition that an older version of the model might have accepted, and this one does not."""
     with Database().transaction() as cursor:
