@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from data_sync.catalogue.belonging import SCHEDULES_WITH_GAPS
 from data_sync.database import Cursor
-from data_sync.looking.viewer import SCHEDULES_WITH_GAPS, SEES_SCHEDULE, Viewer
+from data_sync.looking.viewer import SEES_SCHEDULE, Viewer
 
 
 @dataclass(frozen=True)

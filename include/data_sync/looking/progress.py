@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from data_sync.budgets import list_budgets
+from data_sync.catalogue.belonging import SCHEDULES_WITH_GAPS
 from data_sync.database import Cursor, one
 from data_sync.ledger.settle import OPEN_LOG
 from data_sync.looking.logs import FIELDS, FIGURES
-from data_sync.looking.viewer import SCHEDULES_WITH_GAPS, Viewer, sees_schedule
+from data_sync.looking.viewer import Viewer, sees_schedule
 
 #: For how long a position can be given back, in seconds. Rows that were restored into another server name
 #: transactions that are none of its own: only those that were changed lately can have changed since.

@@ -46,16 +46,3 @@ SEES_ACCOUNT = """
 (%(sees_all)s OR a.everyone OR EXISTS (
     SELECT 1 FROM data_sync.account_grants g WHERE g.account = a.account AND g.grantee = %(viewer)s))
 """
-
-#: Rows ``s`` of schedules, deleted ones too, of which each has a ``gap``: a span of time in which its key was
-#: the other source's. The logs of a key from ``created_at`` on are the schedule's own, but for those.
-SCHEDULES_WITH_GAPS = """
-(SELECT k.key, k.source, k.owner, k.definition, k.created_at,
-    CASE WHEN o.key IS NULL THEN 'empty'
-         WHEN k.source = 'postgres' THEN tstzrange(o.created_at, CASE
-             WHEN o.deleted_at < COALESCE(k.deleted_at, 'infinity') THEN o.deleted_at END)
-         WHEN k.deleted_at < COALESCE(o.deleted_at, 'infinity') THEN tstzrange(k.deleted_at, NULL)
-         ELSE 'empty' END AS gap
- FROM data_sync.sync_schedules k
- LEFT JOIN data_sync.sync_schedules o ON o.key = k.key AND o.source <> k.source) s
-"""
