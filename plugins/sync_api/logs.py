@@ -20,7 +20,7 @@ from data_sync.looking.days import midnight
 from data_sync.looking.log_filters import LogFilter
 from data_sync.runs.retrying import why_not_retried
 from data_sync.schedules.accounts import AccountRef
-from sync_api.access import Caller, Reader, Runner
+from sync_api.access import Caller, LogRunner, Reader
 from sync_api.breaker import in_thread
 from sync_api.cursors import cursor_of, mark_of
 from sync_api.idempotency import OnceOnly
@@ -101,7 +101,9 @@ def get_log(request: Request, caller: Reader, db: Tables, log: LogId) -> LogDeta
 
 
 @router.post("/{log}/retry", status_code=202, responses=problems(404, 409))
-async def retry_log(request: Request, caller: Runner, db: Tables, log: LogId, once: OnceOnly) -> StartedRun:
+async def retry_log(
+    request: Request, caller: LogRunner, db: Tables, log: LogId, once: OnceOnly
+) -> StartedRun:
     """Read again what failed of a log, with the definition and the days that it had.
 
     Of a schedule's log the accounts are used as when the schedule is run, else as you may use them. What a
@@ -115,7 +117,7 @@ async def retry_log(request: Request, caller: Runner, db: Tables, log: LogId, on
 
 
 @router.post("/{log}/cancel", status_code=202, responses=problems(404, 409))
-async def cancel_log(request: Request, caller: Runner, db: Tables, log: LogId) -> CancelledLog:
+async def cancel_log(request: Request, caller: LogRunner, db: Tables, log: LogId) -> CancelledLog:
     """End a log that is not over: what it has read stays, and other accounts of its run go on.
 
     A unit that is being read ends behind its next batch of rows, one that waits or has yet to start at once.
