@@ -18,6 +18,7 @@ from data_sync.looking.days import midnight
 from data_sync.looking.log_filters import LogFilter
 from data_sync.looking.stats import By, stats
 from data_sync.looking.viewer import Viewer
+from data_sync.runs.retrying import why_not_retried
 
 #: The question that goes on where the one for logs has ended.
 FURTHER = "logs, further pages"
@@ -161,7 +162,7 @@ def _ask_log(cursor: Cursor, viewer: Viewer, query: Query, known: Known) -> obje
     if row is None:
         return None
     parts = (log.steps(cursor, row["id"]), log.rejected(cursor, row["id"]), log.around(cursor, viewer, row))
-    return parts, log.why_not_retried(cursor, row["id"])
+    return parts, why_not_retried(cursor, row["id"], user=viewer.name, is_trusted=lambda _: viewer.is_admin)
 
 
 def _ask_stats(cursor: Cursor, viewer: Viewer, query: Query, known: Known) -> object:

@@ -20,8 +20,9 @@ from airflow.api_fastapi.core_api.security import bearer_scheme, get_user, oauth
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials
 
-from data_sync.dag.names import dag_id_of
 from data_sync.errors import DatabaseError
+from data_sync.looking.viewer import Viewer
+from sync_api.about import About, of_body, of_log, of_path
 from sync_api.breaker import OurDatabase, in_thread
 from sync_api.cross_site import require_same_site
 from sync_api.problems import Problem
@@ -74,33 +75,43 @@ async def _known_user(
 
 
 def allow(
-    permission: May, *, cost: int = 1, without_tables: bool = False
+    permission: May, *, about: About = of_path, cost: int = 1, without_tables: bool = False
 ) -> Callable[..., Coroutine[Any, Any, Caller]]:
     """Return the dependency that lets through only who may, and only so many times.
 
+    What is refused counts too.
+
+    :param about: finds out which DAG a request is about.
     :param cost: how many requests one counts for in the throttle.
     :param without_tables: whether the route has an answer while our database is away; requests are counted in
         this process then.
     """
 
     async def door(request: Request, user: Annotated[Any, Depends(_known_user)]) -> Caller:
-        is_allowed, is_admin = await in_thread(_judge, permission, user, request.path_params, of="door")
+        require_same_site(request)
+        name = user.get_name()
+        db: OurDatabase = request.app.state.database
+        throttle = request.app.state.throttle
+        try:
+            await in_thread(throttle.claim, db, name, cost)
+        except DatabaseError:
+            if not without_tables:
+                raise
+            throttle.claim_here(name, cost)
+
+        async def who() -> Viewer:
+            return Viewer(name, await in_thread(_is_admin, user, of="door"))
+
+        dag = await about(request, who)
+        account = request.path_params.get("account")
+        is_allowed, is_admin = await in_thread(_judge, permission, user, dag, account, of="door")
         if not is_allowed:
             raise Problem(
                 403,
                 "not-allowed",
                 f"You may not {permission.value}. An admin of Airflow can give you a role that may.",
             )
-        require_same_site(request)
-        caller = Caller(user.get_name(), is_admin, _credentials(request))
-        db: OurDatabase = request.app.state.database
-        throttle = request.app.state.throttle
-        try:
-            await in_thread(throttle.claim, db, caller.name, cost)
-        except DatabaseError:
-            if not without_tables:
-                raise
-            throttle.claim_here(caller.name, cost)
+        caller = Caller(name, is_admin, _credentials(request))
         request.state.caller = caller
         return caller
 
@@ -110,16 +121,18 @@ def allow(
 
 Reader = Annotated[Caller, Depends(allow(May.READ))]
 Editor = Annotated[Caller, Depends(allow(May.EDIT))]
+Planner = Annotated[Caller, Depends(allow(May.READ, about=of_body))]
 Runner = Annotated[Caller, Depends(allow(May.RUN, cost=5))]
+BodyRunner = Annotated[Caller, Depends(allow(May.RUN, about=of_body, cost=5))]
+LogRunner = Annotated[Caller, Depends(allow(May.RUN, about=of_log, cost=5))]
 SettingsReader = Annotated[Caller, Depends(allow(May.SEE_SETTINGS, cost=5, without_tables=True))]
 Tester = Annotated[Caller, Depends(allow(May.TEST_ACCOUNT, cost=10))]
 
 
-def _judge(permission: May, user: Any, path: dict[str, Any]) -> tuple[bool, bool]:
+def _judge(permission: May, user: Any, dag_id: str | None, account: str | None) -> tuple[bool, bool]:
     """Ask the auth manager whether this user may do this, and whether they are an admin."""
     manager = get_auth_manager()
-    key = path.get("id")
-    dag = DagDetails(id=dag_id_of(key)) if isinstance(key, str) else None
+    dag = DagDetails(id=dag_id) if dag_id is not None else None
     if permission is May.READ:
         is_allowed = manager.is_authorized_dag(method="GET", details=dag, user=user)
     elif permission is May.EDIT:
@@ -130,9 +143,13 @@ def _judge(permission: May, user: Any, path: dict[str, Any]) -> tuple[bool, bool
     elif permission is May.SEE_SETTINGS:
         is_allowed = manager.is_authorized_configuration(method="GET", user=user)
     else:
-        account = ConnectionDetails(conn_id=path.get("account"))
-        is_allowed = manager.is_authorized_connection(method="PUT", details=account, user=user)
-    return is_allowed, manager.is_authorized_connection(method="DELETE", user=user)
+        connection = ConnectionDetails(conn_id=account)
+        is_allowed = manager.is_authorized_connection(method="PUT", details=connection, user=user)
+    return is_allowed, _is_admin(user)
+
+
+def _is_admin(user: Any) -> bool:
+    return bool(get_auth_manager().is_authorized_connection(method="DELETE", user=user))
 
 
 def _credentials(request: Request) -> dict[str, str]:

@@ -7,10 +7,11 @@ How to add a router for a noun, ``logs`` for instance:
 2. ``shapes/logs.py``: pydantic models; bodies are ``Body`` (unknown fields are refused), queries ``Query``;
    ``examples/logs.py``: an example of each body and answer.
 3. ``logs.py``: ``router = room("/logs", "Logs")`` and routes. A route names who may (``caller: Reader``,
-   ``Editor``, ``Runner``, ``SettingsReader``, ``Tester``: that one parameter is login, permission, same-site
-   check and throttle), takes ``db: Tables``, and documents its errors: ``responses=problems(404, 409)``.
-   Errors are raised: :class:`sync_api.problems.Problem`, or an error of ours that ``problems.py`` knows. A
-   plain ``def`` runs in a thread and may block; an ``async def`` must not.
+   ``Editor``, ``Runner``, ``SettingsReader``, ``Tester``, or one that finds out elsewhere than in the path
+   which DAG it is about, ``Planner``, ``BodyRunner``, ``LogRunner``: that one parameter is login, same-site
+   check, throttle and permission), takes ``db: Tables``, and documents its errors:
+   ``responses=problems(404, 409)``. Errors are raised: :class:`sync_api.problems.Problem`, or an error of
+   ours that ``problems.py`` knows. A plain ``def`` runs in a thread and may block; an ``async def`` must not.
 4. Add the router to ``ROUTERS`` below, and every route to a list beside
    ``tests/plugins/routes_schedules.py``: a test walks them all and fails while one is missing.
 """

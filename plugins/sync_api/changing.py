@@ -81,7 +81,8 @@ def toggle_schedule(
     require_version(row, if_match)
     _require_dag(row)
     wanted = row["is_paused"] if body is None or body.active is None else body.active
-    (live.unpause if wanted else live.pause)(db, id, by=caller.name)
+    turn = live.unpause if wanted else live.pause
+    turn(db, id, by=caller.name, was_paused=row["is_paused"])
     return get_schedule(caller, db, id, response)
 
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Query, Request
 
 from data_sync.dag.names import QUICK_SYNC, SYNC
+from data_sync.dag.people import is_trusted
 from data_sync.errors import ConfigError
 from data_sync.ledger import cancelling
 from data_sync.ledger.cancelling import Cancellation
@@ -17,8 +18,9 @@ from data_sync.looking import log as one_log
 from data_sync.looking import logs as looking
 from data_sync.looking.days import midnight
 from data_sync.looking.log_filters import LogFilter
+from data_sync.runs.retrying import why_not_retried
 from data_sync.schedules.accounts import AccountRef
-from sync_api.access import Caller, Reader, Runner
+from sync_api.access import Caller, LogRunner, Reader
 from sync_api.breaker import in_thread
 from sync_api.cursors import cursor_of, mark_of
 from sync_api.idempotency import OnceOnly
@@ -75,7 +77,7 @@ def get_log(request: Request, caller: Reader, db: Tables, log: LogId) -> LogDeta
         steps = one_log.steps(cursor, log)
         rejected = one_log.rejected(cursor, log)
         around = one_log.around(cursor, viewer, row)
-        refusal = one_log.why_not_retried(cursor, log)
+        refusal = why_not_retried(cursor, log, user=caller.name, is_trusted=is_trusted)
     # Below Airflow's own base path, whatever that is here.
     run_url = (
         f"{base_path(request).removesuffix('/sync')}"
@@ -99,10 +101,13 @@ def get_log(request: Request, caller: Reader, db: Tables, log: LogId) -> LogDeta
 
 
 @router.post("/{log}/retry", status_code=202, responses=problems(404, 409))
-async def retry_log(request: Request, caller: Runner, db: Tables, log: LogId, once: OnceOnly) -> StartedRun:
+async def retry_log(
+    request: Request, caller: LogRunner, db: Tables, log: LogId, once: OnceOnly
+) -> StartedRun:
     """Read again what failed of a log, with the definition and the days that it had.
 
-    What a network refused, such as wrong credentials, fails again until it is mended.
+    Of a schedule's log the accounts are used as when the schedule is run, else as you may use them. What a
+    network refused, such as wrong credentials, fails again until it is mended.
     """
     refusal = await in_thread(_why_not_retried, caller, db, log)
     # An earlier try of this request may have started the run, and that is the one then.
@@ -112,7 +117,7 @@ async def retry_log(request: Request, caller: Runner, db: Tables, log: LogId, on
 
 
 @router.post("/{log}/cancel", status_code=202, responses=problems(404, 409))
-async def cancel_log(request: Request, caller: Runner, db: Tables, log: LogId) -> CancelledLog:
+async def cancel_log(request: Request, caller: LogRunner, db: Tables, log: LogId) -> CancelledLog:
     """End a log that is not over: what it has read stays, and other accounts of its run go on.
 
     A unit that is being read ends behind its next batch of rows, one that waits or has yet to start at once.
@@ -154,7 +159,7 @@ def _found(row: dict[str, Any] | None, log: int) -> dict[str, Any]:
 def _why_not_retried(caller: Caller, db: Tables, log: int) -> str | None:
     with db.transaction() as cursor:
         _found(one_log.find(cursor, viewer_of(caller), log), log)
-        return one_log.why_not_retried(cursor, log)
+        return why_not_retried(cursor, log, user=caller.name, is_trusted=is_trusted)
 
 
 def _cancel(caller: Caller, db: Tables, log: int) -> Cancellation:

@@ -19,7 +19,7 @@ from data_sync.schedules.model import Schedule
 from data_sync.schedules.problems import Finding, ScheduleRefusedError
 from data_sync.schedules.words import SyncType
 from network_clients import registry
-from sync_api.access import Caller, Reader, Runner
+from sync_api.access import BodyRunner, Caller, Planner, Reader
 from sync_api.breaker import in_thread
 from sync_api.idempotency import OnceOnly
 from sync_api.problems import Problem
@@ -45,7 +45,7 @@ router = room("", "Quick syncs")
 
 @router.post("/manual", status_code=202, responses=problems(404, 409))
 async def start_manual_sync(
-    request: Request, caller: Runner, db: Tables, once: OnceOnly, body: ManualBody
+    request: Request, caller: BodyRunner, db: Tables, once: OnceOnly, body: ManualBody
 ) -> StartedRun:
     """Start a quick sync of networks and days that you choose, or run a schedule once, also for past days."""
     await in_thread(_require_allowed, caller, db, body)
@@ -62,7 +62,7 @@ def list_recent_manual_syncs(caller: Reader, db: Tables) -> ManualCollection:
 
 
 @router.post("/plan", responses=problems(404))
-def plan_sync(caller: Reader, db: Tables, body: ManualBody) -> Plan:
+def plan_sync(caller: Planner, db: Tables, body: ManualBody) -> Plan:
     """Say what a quick sync or a backfill would cost, and what it would wait for. Nothing is started."""
     schedule = _require_allowed(caller, db, body)
     with db.transaction() as cursor:

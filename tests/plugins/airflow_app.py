@@ -71,26 +71,7 @@ class App:
         if self._is_built:
             return
         self._is_built = True
-        from airflow.dag_processing.collection import update_dag_parsing_results_in_db
-        from airflow.models.dagbundle import DagBundleModel
-        from airflow.serialization.serialized_objects import LazyDeserializedDAG
-        from airflow.utils.session import create_session
-
-        from data_sync.dag.builder import build_dag
-        from data_sync.dag.names import shard_of
-        from data_sync.dag.quick_sync import build_quick_sync
-
-        dags = {f"shards/shard_{shard_of(s.key):02}.py": build_dag(s) for s in schedules}
-        dags["quick_sync.py"] = build_quick_sync(["admitad_default"])
-        with create_session(scoped=False) as session:
-            session.merge(DagBundleModel(name="dags"))
-            session.flush()
-            for file, dag in dags.items():
-                dag.relative_fileloc = file
-                update_dag_parsing_results_in_db(
-                    "dags", None, [LazyDeserializedDAG.from_dag(dag)], {}, None, set(), session=session,
-                    files_parsed={("dags", file)},
-                )  # fmt: skip
+        store_dags(*schedules)
 
     def forget_runs(self) -> None:
         """Let Airflow's DAGs be as new."""
@@ -117,6 +98,30 @@ class App:
         self.ours.state.database.close()
         self.ours.state.database = OurDatabase()
         self.ours.state.events = Hub(lambda: self.ours.state.database)
+
+
+def store_dags(*schedules: Schedule) -> None:
+    """Let the Airflow of this process know the DAGs of these schedules, and quick_sync, as after a parse."""
+    from airflow.dag_processing.collection import update_dag_parsing_results_in_db
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.serialization.serialized_objects import LazyDeserializedDAG
+    from airflow.utils.session import create_session
+
+    from data_sync.dag.builder import build_dag
+    from data_sync.dag.names import shard_of
+    from data_sync.dag.quick_sync import build_quick_sync
+
+    dags = {f"shards/shard_{shard_of(s.key):02}.py": build_dag(s) for s in schedules}
+    dags["quick_sync.py"] = build_quick_sync(["admitad_default"])
+    with create_session(scoped=False) as session:
+        session.merge(DagBundleModel(name="dags"))
+        session.flush()
+        for file, dag in dags.items():
+            dag.relative_fileloc = file
+            update_dag_parsing_results_in_db(
+                "dags", None, [LazyDeserializedDAG.from_dag(dag)], {}, None, set(), session=session,
+                files_parsed={("dags", file)},
+            )  # fmt: skip
 
 
 @contextmanager

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 import pytest
 
 from data_sync.database import Database
@@ -71,6 +73,28 @@ def test_a_switch_that_somebody_else_has_turned_is_not_turned_back_unseen(stocke
     assert back.json()["state"] == "active"
     audit = stocked.airflow_rows("SELECT owner, extra FROM log WHERE event = 'patch_dag' ORDER BY id")
     assert [row["owner"] for row in audit] == ["anna", "anna"]
+
+
+def test_of_two_who_turn_a_switch_in_the_same_moment_one_is_told_to_look_again(stocked: App) -> None:
+    headers = {"If-Match": shown(stocked).headers["ETag"]}
+
+    def toggle(who: str) -> int:
+        return stocked.call(who, "POST", f"{ONE}/toggle", headers=headers).status_code
+
+    with ThreadPoolExecutor(2) as pool:
+        with psycopg.connect(stocked.tables) as airflow:
+            airflow.execute("SELECT 1 FROM dag WHERE dag_id = 'sync__nightly' FOR UPDATE")
+            both = [pool.submit(toggle, who) for who in ("anna", "ada")]
+            waiting = (
+                "SELECT 1 FROM pg_stat_activity "
+                "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+            while len(stocked.airflow_rows(waiting)) < 2:
+                time.sleep(0.02)
+        assert sorted(found.result(timeout=60) for found in both) == [200, 412]
+    assert shown(stocked).json()["state"] == "paused"
+    audit = stocked.airflow_rows("SELECT owner FROM log WHERE event = 'patch_dag'")
+    assert len(audit) == 1
 
 
 @pytest.mark.parametrize("value", ["*", "3", '"x"', '"1", "2"', '"1"; DROP', '"99999999999999999999999"'])

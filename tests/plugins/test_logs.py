@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from data_sync import accounts
 from data_sync.catalogue import editing
 from data_sync.database import Database
 from data_sync.looking import logs as looking
@@ -224,6 +225,31 @@ def test_what_failed_is_read_again_by_quick_sync_once(stocked: App) -> None:
         {"log": FAILED},
         "anna",
     )
+
+
+def test_what_an_account_would_refuse_is_not_offered_and_not_started(stocked: App, db: Database) -> None:
+    """As a run now: by the grants of the schedule's owner, not by those of who clicks."""
+    path = f"/sync/logs/{FAILED}"
+    with db.transaction() as cursor:
+        accounts.revoke(cursor, "admitad_default", "anna")
+    for who in ("anna", "ada"):
+        shown = stocked.call(who, "GET", path).json()
+        assert not shown["can_be_retried"]
+        assert "data-sync accounts grant admitad_default anna" in shown["retry_refusal"]
+        answer = stocked.call(who, "POST", f"{path}/retry")
+        assert (answer.status_code, answer.json()["code"]) == (409, "not-retryable")
+        assert answer.json()["detail"] == shown["retry_refusal"]
+    assert stocked.airflow_rows("SELECT 1 FROM dag_run") == []
+
+
+def test_a_log_of_git_is_read_again_without_a_grant(stocked: App, db: Database) -> None:
+    with db.transaction() as cursor:
+        failed = make_log(cursor, MINE, key=IN_GIT, status="failed")
+        own = make_log(cursor, MINE, who="ben", status="failed")
+    assert stocked.call("ben", "GET", f"/sync/logs/{failed}").json()["can_be_retried"]
+    assert stocked.call("ben", "POST", f"/sync/logs/{failed}/retry").status_code == 202
+    refused = stocked.call("ben", "GET", f"/sync/logs/{own}").json()["retry_refusal"]
+    assert "data-sync accounts grant admitad_default ben" in refused
 
 
 def test_a_log_that_did_not_fail_is_not_read_again(stocked: App) -> None:

@@ -11,6 +11,7 @@ import pytest
 from data_sync import answers
 from data_sync.database import Database
 from tests.plugins.airflow_app import App
+from tests.plugins.log_stock import FAILED, stock_running_log
 
 RUN = "/sync/schedules/nightly/run"
 MANUAL = {"networks": ["admitad"], "sync_type": "purchases", "date_range": "yesterday"}
@@ -144,6 +145,47 @@ def test_a_quick_sync_that_cannot_run_is_refused_by_field(
     assert answer.status_code == 422, answer.text
     assert field in [error["field"] for error in answer.json()["errors"]]
     assert runs(stocked) == []
+
+
+@pytest.fixture
+def nightly_is_not_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow lets people start runs of any DAG but one."""
+    from airflow.api_fastapi.app import get_auth_manager
+
+    manager = type(get_auth_manager())
+    usual = manager.is_authorized_dag
+
+    def judge(self: Any, *, method: str, user: Any, access_entity: Any = None, details: Any = None) -> bool:
+        if method == "POST" and details is not None and details.id == "sync__nightly":
+            return False
+        return bool(
+            usual(self, method=method, user=user, access_entity=access_entity, details=details)
+        )  # fmt: skip
+
+    monkeypatch.setattr(manager, "is_authorized_dag", judge)
+
+
+@pytest.mark.usefixtures("nightly_is_not_theirs")
+def test_who_may_not_run_a_schedules_dag_runs_it_by_no_other_door(stocked: App) -> None:
+    running = stock_running_log()
+    past = {"schedule": "nightly", "from": "2026-03-01", "to": "2026-03-02"}
+    doors: list[tuple[str, Any]] = [
+        (RUN, None),
+        ("/sync/manual", {"schedule": "nightly"}),
+        ("/sync/manual", past),
+        (f"/sync/logs/{FAILED}/retry", None),
+        (f"/sync/logs/{running}/cancel", None),
+    ]
+    for path, body in doors:
+        answer = stocked.call("anna", "POST", path, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (403, "not-allowed"), path
+    stocked.turn("sync__nightly", paused=True)
+    assert stocked.call("anna", "POST", RUN).status_code == 403
+    assert runs(stocked) == []
+    assert stocked.call("anna", "POST", "/sync/manual", json=MANUAL).status_code == 202
+    # What is not theirs to see tells nothing by its DAG.
+    assert stocked.call("ben", "POST", f"/sync/logs/{FAILED}/retry").status_code == 404
+    assert stocked.call("ben", "POST", f"/sync/logs/{running}/cancel").status_code == 404
 
 
 def test_who_may_run_here_but_not_in_airflow_is_refused_by_airflow(

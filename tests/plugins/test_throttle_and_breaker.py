@@ -34,6 +34,13 @@ def test_too_many_requests_are_told_when_to_come_back(three_only: App) -> None:
     assert three_only.call("ben", "GET", "/sync/schedules").status_code == 200
 
 
+def test_what_is_refused_counts_too(three_only: App) -> None:
+    codes = [three_only.call("vera", "POST", "/sync/schedules", json={}).status_code for _ in range(4)]
+    assert codes == [403, 403, 403, 429]
+    # Who is not known yet has no count.
+    assert {three_only.call(None, "GET", "/sync/schedules").status_code for _ in range(4)} == {401}
+
+
 def test_the_throttle_is_exact_however_many_ask_at_once(three_only: App) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = pool.map(lambda _: three_only.call("anna", "GET", "/sync/schedules").status_code, range(16))

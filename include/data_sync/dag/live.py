@@ -17,7 +17,13 @@ from data_sync.catalogue import StoredSchedule, editing, exchange, switches
 from data_sync.dag import people, reparse
 from data_sync.dag.names import dag_id_of
 from data_sync.database import Database
-from data_sync.errors import AirflowUnreachableError, ConfigError, DataSyncError, ScheduleMissingError
+from data_sync.errors import (
+    AirflowUnreachableError,
+    ConfigError,
+    DataSyncError,
+    ScheduleChangedError,
+    ScheduleMissingError,
+)
 from data_sync.schedules.model import Schedule
 
 log = logging.getLogger(__name__)
@@ -34,7 +40,7 @@ def create(
     # Airflow's part is committed first: a schedule that is stored must not stay paused by its predecessor.
     with db.transaction() as cursor, reparse.metadata() as session:
         made = editing.create(cursor, schedule, owner=owner, trusted=trusted, paused=paused)
-        _set_paused(session, schedule.key, paused, by=owner)
+        _turn(session, schedule.key, paused, by=owner)
         switches.settle(cursor, [schedule.key])
     _show(db, [schedule.key])
     return made
@@ -64,20 +70,22 @@ def delete(db: Database, key: str, *, revision: int | None = None) -> None:
     _show(db, [key], are_gone=True)
 
 
-def pause(db: Database, key: str, *, by: str) -> None:
+def pause(db: Database, key: str, *, by: str, was_paused: bool | None = None) -> None:
     """Let a schedule, of whichever source, start no more runs by itself.
 
     :param by: who did it, for Airflow's audit log.
+    :param was_paused: how it was when they looked; ``None``: however it is.
+    :raises ScheduleChangedError: when somebody else has turned the switch since.
     :raises ScheduleMissingError: when there is no such schedule.
     :raises ConfigError: when its DAG has not been built yet.
     :raises AirflowUnreachableError: where the metadata database cannot be reached.
     """
-    _switch(db, key, True, by=by)
+    _switch(db, key, True, by=by, was_paused=was_paused)
 
 
-def unpause(db: Database, key: str, *, by: str) -> None:
+def unpause(db: Database, key: str, *, by: str, was_paused: bool | None = None) -> None:
     """Let a schedule run again; see :func:`pause`."""
-    _switch(db, key, False, by=by)
+    _switch(db, key, False, by=by, was_paused=was_paused)
 
 
 def settle_switches(db: Database, *, by: str = "data-sync") -> list[str]:
@@ -122,7 +130,7 @@ def take_over(db: Database, schedules: Iterable[Schedule], *, owner: str) -> Tak
             with reparse.metadata() as session:
                 created = [key for key, what in done.items() if what == exchange.CREATED]
                 for key in created:
-                    _set_paused(session, key, False, by=owner)
+                    _turn(session, key, False, by=owner)
                 switches.settle(cursor, created)
         except AirflowUnreachableError as error:
             note = str(error)
@@ -132,27 +140,24 @@ def take_over(db: Database, schedules: Iterable[Schedule], *, owner: str) -> Tak
     return TakenOver(done, note if edited else None)
 
 
-def _switch(db: Database, key: str, paused: bool, *, by: str) -> None:
+def _switch(db: Database, key: str, paused: bool, *, by: str, was_paused: bool | None) -> None:
     with db.transaction() as cursor:
         if catalogue.find(cursor, key) is None:
             raise ScheduleMissingError(f"There is no schedule {key!r}. `data-sync schedules` lists the keys.")
     with reparse.metadata() as session:
-        if not _set_paused(session, key, paused, by=by):
+        if _turn(session, key, paused, by=by, was_paused=was_paused) is None:
             raise ConfigError(f"Airflow has not built the DAG of {key} yet: try again in a few seconds.")
     with db.transaction() as cursor:
         # Somebody has said what it should be.
         switches.settle(cursor, [key])
 
 
-def _set_paused(session: Any, key: str, paused: bool, *, by: str) -> bool:
-    """Turn Airflow's switch to this; tell whether there is one."""
-    return _turn(session, key, paused, by=by) is not None
-
-
-def _turn(session: Any, key: str, paused: bool, *, by: str) -> bool | None:
+def _turn(session: Any, key: str, paused: bool, *, by: str, was_paused: bool | None = None) -> bool | None:
     """Turn Airflow's switch, with a line in its audit log; tell whether it had to be turned.
 
+    :param was_paused: how it must be found; ``None``: however it is.
     :return: ``None`` where Airflow knows no such DAG.
+    :raises ScheduleChangedError: when it is found otherwise.
     """
     from airflow.models.dag import DagModel
     from airflow.models.log import Log
@@ -161,6 +166,11 @@ def _turn(session: Any, key: str, paused: bool, *, by: str) -> bool | None:
     found = session.scalar(select(DagModel).where(DagModel.dag_id == dag_id_of(key)).with_for_update())
     if found is None:
         return None
+    if was_paused is not None and bool(found.is_paused) != was_paused:
+        raise ScheduleChangedError(
+            f"The switch of the schedule {key} has been turned meanwhile. Look at it again, then decide once "
+            "more."
+        )
     if found.is_paused == paused:
         return False
     found.is_paused = paused

@@ -16,7 +16,7 @@ from data_sync.database import Database
 from data_sync.errors import ConfigError
 from data_sync.runs.lookup import StoredRun, find_run, rename_run
 from data_sync.runs.request import RunKind, RunRequest
-from data_sync.runs.retrying import find_failed_log
+from data_sync.runs.retrying import find_failed_log, key_of_retry, lender
 from data_sync.schedules.accounts import AccountRef
 from data_sync.schedules.model import Schedule
 from data_sync.schedules.problems import ScheduleRefusedError
@@ -50,7 +50,7 @@ def request_of(context: Context, db: Database) -> RunRequest:
         key = stored.schedule_key if stored else key_of(dag_run.dag_id) or _conf(dag_run).get("schedule")
         entry = find(cursor, key) if key else None
     if stored is not None:
-        return _again(dag_run, stored, entry)
+        return _again(dag_run, db, stored, entry)
     if dag_run.dag_id == QUICK_SYNC:
         return _quick(dag_run, db, key, entry)
     if entry is None:
@@ -118,11 +118,15 @@ def _request(dag_run: Any, kind: RunKind, schedule: Schedule, entry: StoredSched
     )
 
 
-def _again(dag_run: Any, stored: StoredRun, entry: StoredSchedule | None) -> RunRequest:
+def _again(dag_run: Any, db: Database, stored: StoredRun, entry: StoredSchedule | None) -> RunRequest:
     """Ask again for a run that was opened before: it keeps the definition that it started with."""
-    kind = RunKind(stored.kind)
-    by_owner = kind is not RunKind.RETRY and "networks" not in (dag_run.conf or {})
-    request = _request(dag_run, kind, stored.schedule, entry if by_owner else None)
+    kind, schedule = RunKind(stored.kind), stored.schedule
+    if kind is RunKind.RETRY:
+        account = schedule.networks[0].conn_id
+        with db.transaction() as cursor:
+            entry = lender(cursor, stored.schedule_key, stored.retry_of, account)
+    by_owner = "networks" not in (dag_run.conf or {})
+    request = _request(dag_run, kind, schedule, entry if by_owner else None)
     return replace(
         request,
         anchor=stored.anchor,
@@ -153,18 +157,24 @@ def _quick(dag_run: Any, db: Database, key: str | None, entry: StoredSchedule | 
 
 
 def _retry(dag_run: Any, db: Database, conf: Mapping[str, Any]) -> RunRequest:
-    """Read what failed of a log once more, with the definition and the days that it had."""
+    """Read what failed of a log once more, with the definition and the days that it had.
+
+    Of a schedule's log its owner's permissions count, as when the schedule is run now.
+    """
     if len(conf) > 1 or not str(conf["log"]).isdecimal():
         raise ConfigError('To read a log again, write its number alone: {"log": 123}.')
     with db.transaction() as cursor:
         failed = find_failed_log(cursor, int(conf["log"]))
-    request = _request(dag_run, RunKind.RETRY, failed.schedule, None)
+        key = key_of_retry(cursor, failed)
+        entry = lender(cursor, failed.run.schedule_key, failed.first, failed.account)
+    request = _request(dag_run, RunKind.RETRY, failed.schedule, entry)
     return replace(
         request,
         anchor=failed.run.anchor,
-        schedule_key=failed.run.schedule_key,
+        schedule_key=key,
         units=failed.units,
         retry_of=failed.first,
+        made_from=None,
     )
 
 

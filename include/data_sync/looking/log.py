@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from data_sync.database import Cursor
-from data_sync.errors import ConfigError
 from data_sync.looking.log_filters import LogFilter, conditions
 from data_sync.looking.logs import FIELDS, FIGURES
 from data_sync.looking.viewer import Viewer
-from data_sync.runs.retrying import find_failed_log
 
 #: How many runs are shown around a log, itself included.
 AROUND = 5
@@ -86,12 +84,3 @@ def around(cursor: Cursor, viewer: Viewer, row: dict[str, Any]) -> list[dict[str
 
 
 _BRIEF = ("id", "trigger", "status", "created_at", "finished_at")
-
-
-def why_not_retried(cursor: Cursor, log: int) -> str | None:
-    """Return why a log cannot be read again, or ``None`` where it can."""
-    try:
-        find_failed_log(cursor, log)
-    except ConfigError as error:
-        return str(error)
-    return None

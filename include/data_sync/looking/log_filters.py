@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from data_sync.catalogue.belonging import SCHEDULES_WITH_GAPS
 from data_sync.database import Cursor
 from data_sync.looking.viewer import SEES_SCHEDULE, Viewer
 
@@ -87,31 +88,44 @@ def conditions(cursor: Cursor, viewer: Viewer, wanted: LogFilter) -> Conditions:
     if wanted.text is not None:
         values["text"] = wanted.text
     if not viewer.is_admin:
-        others.append(_SEEN)
-        values |= {"viewer": viewer.name, **_seen_schedules(cursor, viewer)}
+        seen, theirs = _seen(cursor, viewer)
+        others.append(seen)
+        values |= theirs
     text = _TEXT if wanted.text is not None else "true"
     return Conditions(" AND ".join(time) or "true", " AND ".join(others) or "true", values, text)
 
 
-# Of a key that was deleted and made again by somebody else, the logs from before are not theirs.
+# Of a key that was somebody else's before, or was another source's meanwhile, those logs are not theirs.
 _SEEN = """
 (l.requested_by = %(viewer)s
- OR (l.schedule_key = ANY(%(keys)s)
-     AND l.created_at >= COALESCE((%(made)s::jsonb ->> l.schedule_key)::timestamptz, '-infinity')))
+ OR (l.schedule_key = ANY(%(keys)s) AND l.created_at >= (%(made)s::jsonb ->> l.schedule_key)::timestamptz{}))
+"""
+_NOT_IN_GAP = """
+     AND (l.created_at <@ (%(gaps)s::jsonb ->> l.schedule_key)::tstzrange) IS NOT TRUE
 """
 
 
-def _seen_schedules(cursor: Cursor, viewer: Viewer) -> dict[str, Any]:
-    """Return the keys of the schedules that a person sees or has deleted, and since when they are theirs."""
+def _seen(cursor: Cursor, viewer: Viewer) -> tuple[str, dict[str, Any]]:
+    """Return the condition on a log that a person sees, with its values.
+
+    They are the schedules' keys that a person sees or has deleted, and since when these are theirs. Who sees
+    what both sources had under a key sees all of it.
+    """
     cursor.execute(
         f"""
-        SELECT s.key, s.source, s.created_at FROM (
-            SELECT DISTINCT ON (key) * FROM data_sync.sync_schedules
-            ORDER BY key, deleted_at IS NULL DESC, source = 'yaml' DESC, deleted_at DESC
-        ) s WHERE {SEES_SCHEDULE} ORDER BY s.key
+        SELECT s.key, min(s.created_at) AS created_at,
+            CASE WHEN count(*) = 1 AND NOT bool_or(isempty(s.gap)) THEN min(s.gap::text) END AS gap
+        FROM {SCHEDULES_WITH_GAPS} WHERE {SEES_SCHEDULE} GROUP BY s.key ORDER BY s.key
         """,  # noqa: S608
         viewer.values,
     )
     found = cursor.fetchall()
-    made = {row["key"]: row["created_at"].isoformat() for row in found if row["source"] == "postgres"}
-    return {"keys": [row["key"] for row in found], "made": json.dumps(made)}
+    values = {
+        "viewer": viewer.name,
+        "keys": [row["key"] for row in found],
+        "made": json.dumps({row["key"]: row["created_at"].isoformat() for row in found}),
+    }
+    gaps = {row["key"]: row["gap"] for row in found if row["gap"] is not None}
+    if not gaps:
+        return _SEEN.format(""), values
+    return _SEEN.format(_NOT_IN_GAP), {**values, "gaps": json.dumps(gaps)}

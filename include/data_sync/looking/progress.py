@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data_sync.budgets import list_budgets
+from data_sync.catalogue.belonging import SCHEDULES_WITH_GAPS
 from data_sync.database import Cursor, one
 from data_sync.ledger.settle import OPEN_LOG
 from data_sync.looking.logs import FIELDS, FIGURES
@@ -131,11 +132,9 @@ _SEEN_BY = f"""
 ARRAY(SELECT (v.place - 1)::integer
       FROM unnest(%(names)s::text[], %(admins)s::boolean[]) WITH ORDINALITY AS v (name, is_admin, place)
       WHERE v.is_admin OR l.requested_by = v.name OR EXISTS (
-          SELECT 1 FROM (
-              SELECT * FROM data_sync.sync_schedules k WHERE k.key = l.schedule_key
-              ORDER BY k.deleted_at IS NULL DESC, k.source = 'yaml' DESC, k.deleted_at DESC LIMIT 1) s
-          WHERE {sees_schedule("v.name", "v.is_admin")}
-            AND (s.source <> 'postgres' OR l.created_at >= s.created_at)))
+          SELECT 1 FROM {SCHEDULES_WITH_GAPS}
+          WHERE s.key = l.schedule_key AND l.created_at >= s.created_at AND NOT l.created_at <@ s.gap
+            AND {sees_schedule("v.name", "v.is_admin")}))
 """  # noqa: S608
 
 

@@ -75,6 +75,7 @@ _ORDER = {
     ScheduleSort.UPDATED: "updated_at",
 }
 
+# The last run of a key is not the schedule's own if it is older, or of the time in which git had the key.
 _KNOWN = f"""
 WITH in_force AS (
     SELECT DISTINCT ON (key) key, source, owner, name, definition, revision, yaml_line, created_at,
@@ -91,8 +92,12 @@ WITH in_force AS (
     FROM in_force s
     LEFT JOIN unnest(%(keys)s::text[], %(paused)s::bool[], %(next)s::timestamptz[])
         AS d (key, is_paused, next_run) ON d.key = s.key
+    LEFT JOIN (SELECT key, tstzrange(created_at, deleted_at) AS had FROM data_sync.sync_schedules
+               WHERE source = 'yaml' AND deleted_at IS NOT NULL) git
+        ON git.key = s.key AND s.source = 'postgres'
     LEFT JOIN LATERAL (SELECT r.id, r.opened_at FROM data_sync.sync_runs r WHERE r.schedule_key = s.key
-                       ORDER BY r.id DESC LIMIT 1) last ON true
+                       ORDER BY r.id DESC LIMIT 1) last
+        ON last.opened_at >= s.created_at AND (last.opened_at <@ git.had) IS NOT TRUE
     WHERE {SEES_SCHEDULE}
 )
 """  # noqa: S608

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from data_sync.accounts import refused_accounts
+from data_sync.catalogue import StoredSchedule, find
+from data_sync.catalogue.belonging import find_own
+from data_sync.catalogue.stored import YAML
 from data_sync.database import Cursor
 from data_sync.errors import ConfigError
 from data_sync.runs.lookup import StoredRun, find_run_by_id
@@ -69,6 +74,48 @@ def find_failed_log(cursor: Cursor, log: int) -> FailedLog:
     units = [unit for unit in run.units if unit["index"] in failed]
     first = run.retry_of or log
     return FailedLog(first, row["account"], run, tuple({**u, "index": n} for n, u in enumerate(units)))
+
+
+def lender(cursor: Cursor, key: str | None, first: int | None, account: str) -> StoredSchedule | None:
+    """Return the schedule whose permission counts when a log of it is read again, as when it is run now.
+
+    ``None`` where that of who asks counts: for a quick sync, for what was another schedule's under the same
+    key, and for an account that the schedule does not name.
+
+    :param key: of the schedule that the log's run had.
+    :param first: the first log of the chain of retries; ``None`` when it is gone.
+    """
+    entry = find_own(cursor, key, first) if key and first else None
+    if entry is None or account not in {ref.conn_id for ref in entry.schedule.networks}:
+        return None
+    return entry
+
+
+def key_of_retry(cursor: Cursor, failed: FailedLog) -> str | None:
+    """Return the key under which a log is read again: none where the key is another schedule's by now."""
+    key = failed.run.schedule_key
+    if key is None or find(cursor, key) is None or find_own(cursor, key, failed.first) is not None:
+        return key
+    return None
+
+
+def why_not_retried(
+    cursor: Cursor, log: int, *, user: str, is_trusted: Callable[[str | None], bool]
+) -> str | None:
+    """Return why a log cannot be read again, or ``None`` where it can.
+
+    :param user: who asks.
+    :param is_trusted: tells whether a person may use every account without a grant.
+    """
+    try:
+        failed = find_failed_log(cursor, log)
+    except ConfigError as error:
+        return str(error)
+    entry = lender(cursor, failed.run.schedule_key, failed.first, failed.account)
+    author = entry.owner if entry else user
+    trusted = (entry is not None and entry.source == YAML) or is_trusted(author)
+    refused = refused_accounts(cursor, [failed.account], user=author, trusted=trusted)
+    return refused.get(failed.account)
 
 
 def failed_logs(cursor: Cursor) -> list[int]:

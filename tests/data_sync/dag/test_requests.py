@@ -183,6 +183,44 @@ def test_reading_a_log_again_reads_what_had_failed_of_the_same_days(db: Database
     assert again.retry_of is None or again.retry_of == log
 
 
+def test_the_retry_of_a_schedules_log_uses_its_owners_permissions_as_run_now_does(db: Database) -> None:
+    store(db, owner="ann", networks=["admitad"])
+    with db.transaction() as cursor:
+        accounts.grant(cursor, "admitad_default", "ann")
+    log = fail_a_log(db)
+    request = ask(db, {"log": log}, user="bob")
+    assert (request.author, request.trusted, request.schedule_key) == ("ann", False, "daily")
+    assert (request.requested_by, request.retry_of) == ("bob", log)
+    open_run(db, request)
+    cleared = ask(db, {"log": log}, user="bob")
+    assert (cleared.author, cleared.trusted) == ("ann", False)
+    found = rows(db, "SELECT metadata FROM data_sync.sync_logs WHERE id <> %s", log)
+    assert "refused" not in found[0]["metadata"]
+
+
+def test_the_retry_of_a_log_of_git_needs_no_grant(db: Database) -> None:
+    store(db, source="yaml", networks=["admitad"])
+    request = ask(db, {"log": fail_a_log(db)}, user="bob")
+    assert (request.author, request.trusted, request.schedule_key) == (None, True, "daily")
+
+
+def test_an_account_that_the_schedule_does_not_name_is_read_again_by_who_may_use_it(db: Database) -> None:
+    store(db, owner="ann", networks=["admitad:shop2"])
+    request = ask(db, {"log": fail_a_log(db)}, user="bob")
+    assert (request.author, request.trusted, request.schedule_key) == ("bob", False, "daily")
+
+
+@pytest.mark.parametrize("source", ["yaml", "postgres"])
+def test_a_schedule_that_took_the_key_over_lends_its_predecessors_logs_nothing(
+    db: Database, source: str
+) -> None:
+    """Neither its permission, nor its viewers."""
+    log = fail_a_log(db)
+    store(db, owner=None if source == "yaml" else "ann", source=source, networks=["admitad"])
+    request = ask(db, {"log": log}, user="bob")
+    assert (request.author, request.trusted, request.schedule_key) == ("bob", False, None)
+
+
 def test_a_log_is_read_again_once_at_a_time_until_it_ends_well(db: Database) -> None:
     log = fail_a_log(db)
     request = ask(db, {"log": log})
