@@ -106,7 +106,7 @@ def test_while_the_database_is_slow_no_dag_is_lost_and_edits_wait(site: Site) ->
             # Whoever asks whether anything has changed waits for this.
             holder.execute("LOCK TABLE data_sync.catalogue_state IN ACCESS EXCLUSIVE MODE")
             edit(site, "s00008", at="8 5")
-            wait_for_rounds(site, 2, seen)
+            wait_for_rounds(site, 1, seen)
             assert changed(site, before) == set()
             assert "does not answer, so all schedules stay as they were" in banner(site)
         site.until(lambda: is_at(site, "s00008", "8 5"), "the edit made meanwhile", 240)
