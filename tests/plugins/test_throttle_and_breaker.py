@@ -153,7 +153,7 @@ def test_a_slow_moment_is_one_requests_own_and_cuts_nobody(app: App, database: s
     with ThreadPoolExecutor(1) as pool:
         with psycopg.connect(database) as other:
             other.execute("LOCK TABLE data_sync.installation IN ACCESS EXCLUSIVE MODE")
-            (export,) = taken(ours, pool, 1, 8)
+            (export,) = taken(ours, pool, 1, 6)
             answer = app.call("anna", "GET", "/sync/schedules")
             assert answer.status_code == 503
             assert "takes too long" in answer.json()["detail"]
