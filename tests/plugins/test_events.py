@@ -297,7 +297,7 @@ def test_a_change_that_a_busy_look_did_not_tell_is_told_as_soon_as_there_is_a_co
         with ours.database.transaction():
             over.wait()
 
-    holders = [threading.Thread(target=hold) for _ in range(POOL)]
+    holders = [threading.Thread(target=hold, daemon=True) for _ in range(POOL)]
     for holder in holders:
         holder.start()
     eventually(lambda: ours.database._turns._free == 0)
