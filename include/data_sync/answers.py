@@ -97,6 +97,15 @@ def give_up(cursor: Cursor, who: str, key: str) -> None:
     )
 
 
+def let_go(cursor: Cursor, who: str, key: str) -> None:
+    """Let the next try of a request go on at once; what this one has made, or not, is found then."""
+    cursor.execute(
+        "UPDATE data_sync.api_answers SET lease_until = clock_timestamp() "
+        "WHERE who = %s AND key = %s AND status IS NULL",
+        [who, key],
+    )
+
+
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
 

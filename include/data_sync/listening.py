@@ -54,7 +54,7 @@ class Listener:
     """Calls back whenever something was written, from a thread of its own.
 
     :param db: over which it tries whether messages come.
-    :param heard: called for each message.
+    :param heard: called for each message, and when messages do not come any more.
     """
 
     def __init__(self, db: Callable[[], Database], heard: Callable[[], None]) -> None:
@@ -90,7 +90,10 @@ class Listener:
                 # Whatever it is, also a secrets backend that is away: it may pass.
                 log.warning("Live events are asked for by the clock for %g s: %s", _PAUSE, error)
             finally:
-                self._since = None
+                was_listening, self._since = self._since is not None, None
+                if was_listening:
+                    # What was written meanwhile has sent no message.
+                    self._heard()
             self._stopped.wait(_PAUSE)
 
     def _listen(self, connection: psycopg.Connection[Any]) -> None:

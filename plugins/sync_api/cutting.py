@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -18,10 +18,14 @@ _LOOK_SECONDS = 0.05
 
 @dataclass(eq=False)
 class Cut:
-    """One connection in use, and until when (monotonic seconds) it may be."""
+    """One connection in use, and until when (monotonic seconds) it may be.
+
+    :param has_patience: asked from then on, again and again, whether it may go on.
+    """
 
     descriptor: int
     until: float
+    has_patience: Callable[[], bool] | None = None
     is_done: bool = False
 
 
@@ -34,9 +38,17 @@ class Watch:
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def cut_after(self, connection: psycopg.Connection[Any], seconds: float) -> Iterator[Cut]:
-        """Cut a connection unless the block ends in time; the statement that waits fails then."""
-        cut = Cut(connection.fileno(), time.monotonic() + seconds)
+    def cut_after(
+        self,
+        connection: psycopg.Connection[Any],
+        seconds: float,
+        has_patience: Callable[[], bool] | None = None,
+    ) -> Iterator[Cut]:
+        """Cut a connection unless the block ends in time; the statement that waits fails then.
+
+        :param has_patience: asked when the time is over, and again and again, whether to wait on.
+        """
+        cut = Cut(connection.fileno(), time.monotonic() + seconds, has_patience)
         with self._changed:
             self._cuts.add(cut)
             if self._thread is None:
@@ -62,7 +74,7 @@ class Watch:
                     self._changed.wait()
                 now = time.monotonic()
                 for cut in self._cuts:
-                    if cut.until <= now and not cut.is_done:
+                    if cut.until <= now and not cut.is_done and not (cut.has_patience and cut.has_patience()):
                         _sever(cut)
             time.sleep(_LOOK_SECONDS)
 

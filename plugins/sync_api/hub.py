@@ -146,6 +146,8 @@ class Hub:
         except DatabaseBusyError as error:
             for stream in joining:
                 self._on_loop(stream, stream.refuse, error)
+            # What was to be told may have been the last change: look again, APART from now.
+            self._woken.set()
             return
         except Exception as error:
             # Also a fault of ours must not leave clients before a silent stream.

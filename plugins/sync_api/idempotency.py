@@ -1,7 +1,8 @@
 """A double click or a retry starts one run: requests that carry an ``Idempotency-Key`` are done once.
 
-A try that finds another one at work waits a little for its answer. Where a process died between its work and
-its answer, the next try does the work again, under the same name: Airflow knows a run of that id already.
+A try that finds another one at work waits a little for its answer. Where one failed on our side, or its
+process died, between its work and its answer, the next try does the work again, under the same name: Airflow
+knows a run of that id already.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Once:
 
     :param key: ``None`` for one that carries none: it is done whenever it comes.
     :param word: names what it makes; the same in each of its tries.
-    :param is_again: whether an earlier try was broken off, so that its work may be done already.
+    :param is_again: whether an earlier try failed or was broken off: its work may be done already.
     """
 
     who: str
@@ -93,7 +94,7 @@ OnceOnly = Annotated[Once, Depends(_once)]
 
 
 async def settle(request: Request, response: Response) -> None:
-    """Keep a good answer for tries to come; let go of what came to nothing."""
+    """Keep a good answer for tries to come; forget what was refused, and let go of what failed."""
     once: Once | None = getattr(request.state, "once", None)
     if once is None:
         return
@@ -112,6 +113,10 @@ def _claim(db: OurDatabase, who: str, key: str, text: str) -> Claim:
 def _settle(db: OurDatabase, once: Once, response: Response) -> None:
     key = once.key or ""
     with db.transaction() as cursor:
+        if response.status_code >= 500 or (once.is_again and response.status_code >= 300):
+            # Whatever it was that failed, something may have been made before.
+            answers.let_go(cursor, once.who, key)
+            return
         if response.status_code >= 300:
             answers.give_up(cursor, once.who, key)
             return

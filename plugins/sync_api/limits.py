@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sync_api.problems import Problem, ProblemResponse
+from sync_api.refusals import note
 
 #: Bytes; the largest sensible body, a schedule with all its lists full, has about a tenth.
 LARGEST = 256 * 1024
@@ -46,4 +48,6 @@ def _too_large() -> Problem:
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    await ProblemResponse(_too_large())(scope, receive, send)
+    problem = _too_large()
+    await note(Request(scope), problem)
+    await ProblemResponse(problem)(scope, receive, send)

@@ -43,7 +43,7 @@ from sync_api.shapes.logs import (
     RejectedRow,
 )
 from sync_api.shapes.schedules import StartedRun
-from sync_api.starting import skip_tasks, start
+from sync_api.starting import skip_tasks, start, started_before
 
 router = room("/logs", "Logs")
 
@@ -110,9 +110,12 @@ async def retry_log(
     network refused, such as wrong credentials, fails again until it is mended.
     """
     refusal = await in_thread(_why_not_retried, caller, db, log)
-    # An earlier try of this request may have started the run, and that is the one then.
-    if refusal is not None and not once.is_again:
-        raise Problem(409, "not-retryable", refusal)
+    if refusal is not None:
+        # An earlier try of this request may have started the run, and that is the one then.
+        found = await started_before(request, caller, (QUICK_SYNC,))
+        if found is None:
+            raise Problem(409, "not-retryable", refusal)
+        return found
     return await start(request, caller, QUICK_SYNC, {"log": log}, word=once.word)
 
 

@@ -31,6 +31,8 @@ from data_sync.errors import (
 )
 from data_sync.schedules.problems import ScheduleRefusedError
 from network_clients.errors import NetworkError
+from sync_api import refusals
+from sync_api.breaker import DatabaseBusyError, DatabaseSlowError
 from sync_api.shapes.problem import FieldError, ProblemDocument
 
 log = logging.getLogger(__name__)
@@ -135,6 +137,8 @@ _KNOWN: tuple[tuple[type[Exception], int, str], ...] = (
     (ScheduleChangedError, 412, "schedule-changed"),
     (AccountRefusedError, 422, "account-refused"),
     (ConfigError, 422, "refused"),
+    (DatabaseSlowError, 503, "database-away"),
+    (DatabaseBusyError, 503, "busy"),
     (DatabaseError, 503, "database-away"),
     (AirflowUnreachableError, 503, "airflow-away"),
     (SecretsUnavailableError, 503, "secrets-away"),
@@ -232,4 +236,6 @@ def _field_error(detail: Mapping[str, Any]) -> FieldError:
 
 async def answer(request: Request, error: Exception) -> Response:
     """Answer what the framework itself raised, such as an address that is not known."""
-    return ProblemResponse(problem_of(error))
+    problem = problem_of(error)
+    await refusals.note(request, problem)
+    return ProblemResponse(problem)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import re
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated, Any, ParamSpec, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 
 from data_sync.looking.viewer import Viewer
 from sync_api.access import Caller
-from sync_api.breaker import OurDatabase, off_the_loop
+from sync_api.breaker import OurDatabase, in_thread
 from sync_api.idempotency import Replay, settle
 from sync_api.problems import ProblemResponse, documented, problem_of
+from sync_api.refusals import note
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 #: What every route may answer.
 _ALWAYS = (401, 403, 429, 500, 503)
@@ -41,12 +47,27 @@ class Route(APIRoute):
             except Replay as replay:
                 return replay.response()
             except Exception as error:
-                response = ProblemResponse(problem_of(error))
+                problem = problem_of(error)
+                await note(request, problem)
+                response = ProblemResponse(problem)
             await settle(request, response)
             response.headers.setdefault("Cache-Control", "private, no-cache")
             return response
 
         return handle
+
+
+def off_the_loop(endpoint: Callable[P, T]) -> Callable[..., Any]:
+    """Make a route that blocks run in a thread of ours; one that is ``async`` stays as it is."""
+    if inspect.iscoroutinefunction(endpoint):
+        return endpoint
+
+    async def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        return await in_thread(functools.partial(endpoint, *args, **kwargs))
+
+    run.__name__, run.__doc__, run.__module__ = endpoint.__name__, endpoint.__doc__, endpoint.__module__
+    run.__signature__ = inspect.signature(endpoint, eval_str=True)  # type: ignore[attr-defined]
+    return run
 
 
 def room(prefix: str, tag: str) -> APIRouter:

@@ -14,8 +14,9 @@ from urllib.parse import quote
 import httpx
 from fastapi import Request
 
-from data_sync.dag.names import QUICK_SYNC
+from data_sync.dag.names import QUICK_SYNC, dag_id_of
 from sync_api.access import Caller
+from sync_api.idempotency import Once
 from sync_api.problems import Problem
 from sync_api.shapes.schedules import StartedRun
 
@@ -36,13 +37,17 @@ async def start(
 ) -> StartedRun:
     """Start a run of a DAG.
 
-    :param word: names the run; where there is a run of that name already, that is the one.
+    :param word: names the run; where there is a run of that name already, that is the one, also of the other
+        DAG that runs the same schedule while its switch is turned.
     :param note: what is special about it, for who asked.
     :raises Problem: when Airflow refuses, in words about our own objects.
     """
     body: dict[str, Any] = {"logical_date": None, "conf": dict(conf)}
     if word is not None:
-        body["dag_run_id"] = f"manual__api_{word}"
+        body["dag_run_id"] = _run_id(word)
+    found = await started_before(request, caller, (dag_id, *_other_way(dag_id, conf)))
+    if found is not None:
+        return found.model_copy(update={"note": note}) if found.dag_id == dag_id else found
     async with _airflow(request, caller) as airflow:
         if dag_id == QUICK_SYNC:
             await _require_unpaused(airflow)
@@ -52,6 +57,36 @@ async def start(
     if not answer.is_success:
         raise _refusal(dag_id, answer)
     return StartedRun(dag_id=dag_id, run_id=str(answer.json()["dag_run_id"]), note=note)
+
+
+async def started_before(request: Request, caller: Caller, dag_ids: Sequence[str]) -> StartedRun | None:
+    """Return the run that an earlier try of this request has started, if it came so far.
+
+    :raises Problem: when Airflow does not say.
+    """
+    once: Once | None = getattr(request.state, "once", None)
+    if once is None or once.word is None or not once.is_again:
+        return None
+    run_id = _run_id(once.word)
+    async with _airflow(request, caller) as airflow:
+        for dag_id in dag_ids:
+            answer = await airflow.get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")
+            if answer.is_success:
+                return StartedRun(dag_id=dag_id, run_id=run_id, note=None)
+            if answer.is_server_error:
+                raise _refusal(dag_id, answer)
+    return None
+
+
+def _run_id(word: str) -> str:
+    return f"manual__api_{word}"
+
+
+def _other_way(dag_id: str, conf: Mapping[str, Any]) -> Sequence[str]:
+    """Return the DAG by which the same would have been started with the schedule's switch turned."""
+    if dag_id != QUICK_SYNC:
+        return (QUICK_SYNC,)
+    return (dag_id_of(str(conf["schedule"])),) if "schedule" in conf else ()
 
 
 async def skip_tasks(

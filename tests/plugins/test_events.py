@@ -22,6 +22,7 @@ from data_sync.runs.opening import open_run
 from data_sync.runs.request import RunKind
 from data_sync.schedules.model import Schedule
 from data_sync.schedules.planning import WorkUnit
+from sync_api.breaker import POOL
 from tests.data_sync.kit import (
     Child,
     admitad_account,
@@ -279,6 +280,54 @@ def test_a_database_that_goes_away_is_told_and_ends_the_stream(
     refused = server.watch("anna")
     assert refused.answer.status_code == 503
     assert json.loads(refused.answer.read())["code"] == "database-away"
+
+
+def test_a_change_that_a_busy_look_did_not_tell_is_told_as_soon_as_there_is_a_connection(
+    server: Server, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = stock_running_log()
+    watcher = server.watch("anna").until_ready()
+    ours = server._app.ours.state
+    eventually(lambda: ours.events.is_listening)
+    monkeypatch.setattr("sync_api.breaker.BUSY_WAIT", 0.3)
+    monkeypatch.setattr("sync_api.breaker.FIRST_WAIT", 0.3)
+    over = threading.Event()
+
+    def hold() -> None:
+        with ours.database.transaction():
+            over.wait()
+
+    holders = [threading.Thread(target=hold, daemon=True) for _ in range(POOL)]
+    for holder in holders:
+        holder.start()
+    eventually(lambda: ours.database._turns._free == 0)
+    read_on(db, log)
+    time.sleep(1)
+    over.set()
+    free = time.monotonic()
+    watcher.until(lambda: watcher.named("step")[-1]["pages"] == 3)
+    assert watcher.events[-1].at - free < 1.0
+    assert not watcher.named("end")
+    for holder in holders:
+        holder.join()
+
+
+def test_a_listener_that_breaks_holds_no_event_back(server: Server, db: Database) -> None:
+    log = stock_running_log()
+    watcher = server.watch("anna").until_ready()
+    eventually(lambda: server._app.ours.state.events.is_listening)
+    # From here on nothing else wakes who waits for a message.
+    read_on(db, log)
+    watcher.until(lambda: watcher.named("step")[-1]["pages"] == 3)
+    time.sleep(0.5)
+    write(
+        db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE query LIKE 'LISTEN%%' AND datname = current_database()",
+    )  # fmt: skip
+    time.sleep(0.2)
+    committed = read_on(db, log)
+    watcher.until(lambda: watcher.named("step")[-1]["pages"] == 4)
+    assert watcher.events[-1].at - committed < 1.0
 
 
 def test_what_one_client_makes_up_ends_no_other_stream(

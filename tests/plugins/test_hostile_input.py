@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
+from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -94,6 +97,96 @@ def test_addresses(stocked: App) -> None:
         answer = stocked.call("ada", method, path)
         assert answer.status_code >= 400, path
         harmless(answer)
+
+
+class Lines(logging.Handler):
+    """What the api-server writes into its log about refusals."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        assert record.exc_info is None
+        self.all.append(record.getMessage())
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    handler, log = Lines(), logging.getLogger("sync_api.refusals")
+    log.addHandler(handler)
+    before, log.level = log.level, logging.INFO
+    yield handler
+    log.removeHandler(handler)
+    log.setLevel(before)
+
+
+PLAIN = re.compile(r"Refused: [A-Z]+ /[!-~]* with 4\d\d [a-z-]+, user [!-~]+")
+
+
+def test_each_refusal_is_one_line_without_what_was_sent(stocked: App, lines: Lines) -> None:
+    for path in PATHS:
+        stocked.call("ada", "POST" if path.endswith("/test") else "GET", path)
+    for body in BODIES.values():
+        headers = {"Content-Type": "application/json"}
+        stocked.call("ada", "POST", "/sync/schedules", content=body, headers=headers)
+    assert len(lines.all) == len(PATHS) + len(BODIES)
+    assert "Refused: POST /sync/schedules with 422 invalid, user ada" in lines.all
+    assert "Refused: GET /sync/nothing with 404 no-such-address, user ada" in lines.all
+    for line in lines.all:
+        assert PLAIN.fullmatch(line), line
+        assert len(line) < 700
+    written = "\n".join(lines.all)
+    for sent in (
+        "Set-Cookie",
+        "is_admin",
+        "etc/passwd/",
+        "limit=",
+        "unknown",
+        "evil",
+        "Bearer",
+        stocked.tokens["ada"],
+    ):
+        assert sent not in written
+
+
+@pytest.mark.parametrize("end", ["%0d%0a", "%0a", "%0d", "%e2%80%a8", "%c2%85", "%1b%5b2K", "%00"])
+def test_an_address_cannot_write_a_line_of_its_own(stocked: App, lines: Lines, end: str) -> None:
+    """Asked directly: some of these Airflow refuses before they come to us."""
+    forged = f"/schedules/nightly{end}Refused:%20GET%20/forged%20with%20404%20none,%20user%20ben"
+    scope = {
+        "type": "http", "method": "GET\r\nX: Y", "path": unquote(forged), "raw_path": forged.encode(),
+        "root_path": "", "query_string": b"token=canary", "headers": [], "app": stocked.app,
+    }  # fmt: skip
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        pass
+
+    for method in ("GET", "GET\r\nX: Y"):
+        stocked.portal.call(stocked.ours, {**scope, "method": method}, receive, send)
+    assert len(lines.all) == 2
+    for line in lines.all:
+        assert line.splitlines() == [line]
+        assert line.isascii()
+        assert line.isprintable()
+        assert " user ben" not in line
+        assert "canary" not in line
+
+
+def test_refusals_name_who_was_refused(stocked: App, lines: Lines) -> None:
+    stocked.call(None, "GET", "/sync/schedules", headers={"Authorization": "Bearer canary"})
+    stocked.call("vera", "DELETE", "/sync/schedules/nightly")
+    stocked.call("anna", "POST", "/sync/schedules", content=b" " * 10_000_000)
+    stocked.call("ben", "PATCH", "/sync/schedules/nightly")
+    assert lines.all == [
+        "Refused: GET /sync/schedules with 401 not-logged-in, user -",
+        "Refused: DELETE /sync/schedules/nightly with 403 not-allowed, user vera",
+        "Refused: POST /sync/schedules with 413 too-large, user anna",
+        "Refused: PATCH /sync/schedules/nightly with 405 no-such-method, user ben",
+    ]
 
 
 def test_half_a_character_is_looked_for_and_not_found(stocked: App) -> None:

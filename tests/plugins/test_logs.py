@@ -146,9 +146,28 @@ def test_what_takes_longer_than_expected_is_walked(
     monkeypatch.setattr(looking, "_QUICK", "10ms")
     with db.transaction() as cursor:
         before = cursor.execute("SHOW statement_timeout").fetchone()
-        page = looking.list_page(cursor, Viewer("ada", is_admin=True), LogFilter(), after=None, limit=9)
+        page = looking.list_page(cursor, Viewer("ada", is_admin=True), LogFilter(), after=None, limit=2)
         assert cursor.execute("SHOW statement_timeout").fetchone() == before
-    assert ([row["id"] for row in page.rows], page.is_estimate) == ([QUICK, COMPLETE, FAILED], True)
+    assert ([row["id"] for row in page.rows], page.is_estimate) == ([QUICK, COMPLETE], True)
+
+
+def test_what_is_shown_to_its_end_is_counted_and_not_estimated(
+    stocked: App, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "_CHEAP", 0)
+    monkeypatch.setattr(looking, "_estimate", lambda *_: (4_711, 1.0))
+    first = stocked.call("ada", "GET", "/sync/logs?limit=3").json()
+    assert ids_and_total(first) == ([QUICK, COMPLETE, FAILED], 3, False, None)
+    # A page that has others before or behind it knows its own entries only.
+    before = stocked.call("ada", "GET", "/sync/logs?limit=2").json()
+    assert (before["total_entries"], before["is_estimate"]) == (4_711, True)
+    behind = stocked.call("ada", "GET", f"/sync/logs?limit=2&cursor={before['next']}").json()
+    assert ids_and_total(behind) == ([FAILED], 4_711, True, None)
+
+
+def ids_and_total(answer: dict[str, Any]) -> tuple[list[int], int, bool, str | None]:
+    found = [item["id"] for item in answer["items"]]
+    return found, answer["total_entries"], answer["is_estimate"], answer["next"]
 
 
 def test_one_log_says_what_happened_and_what_to_do(stocked: App, db: Database) -> None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
 
 from tests.plugins.airflow_app import App
-from tests.plugins.routes import RouteCase
+from tests.plugins.routes import DEFINITION, RouteCase
 from tests.plugins.routes_logs import LOGS
 from tests.plugins.routes_others import OTHERS
 from tests.plugins.routes_schedules import SCHEDULES
 
 ROUTES = (*SCHEDULES, *LOGS, *OTHERS)
 
-#: Statuses that are reached in tests of their own: any route may answer them.
+#: Statuses that are reached in tests of their own, 500 below: any route may answer them.
 ELSEWHERE = {413, 429, 500, 503}
 
 
@@ -80,3 +81,48 @@ def test_every_documented_status_can_be_reached(stocked: App, case: RouteCase) -
         assert answer.status_code == status, answer.text
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["status"] == status
+
+
+class Errors(logging.Handler):
+    """What the api-server writes into its log about errors, as text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all: list[str] = []
+        self.setFormatter(logging.Formatter("%(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.all.append(self.format(record))
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/schedules"), ("POST", "/schedules"), ("GET", "/events")]
+)
+def test_what_nobody_expected_is_a_number_to_the_caller_and_a_traceback_in_the_log(
+    stocked: App, monkeypatch: pytest.MonkeyPatch, method: str, path: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("canary-password in /home/canary/file.py")
+
+    for place in (
+        "sync_api.schedules.looking.list_page",
+        "sync_api.changing.live.create",
+        "sync_api.hub.Hub.join",
+    ):
+        monkeypatch.setattr(place, fail)
+    errors, log = Errors(), logging.getLogger("sync_api.problems")
+    log.addHandler(errors)
+    new = {**DEFINITION, "key": "hourly"}
+    answer = stocked.call("anna", method, f"/sync{path}", **({"json": new} if method == "POST" else {}))
+    log.removeHandler(errors)
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert (body["status"], body["code"]) == (500, "unexpected")
+    for secret in ("canary", "Traceback", "RuntimeError", ".py", "/home", "/plugins"):
+        assert secret not in answer.text
+    (entry,) = errors.all
+    number = body["detail"].split()[-1].rstrip(".")
+    assert number in entry
+    assert "Traceback (most recent call last)" in entry
+    assert "RuntimeError: canary-password" in entry

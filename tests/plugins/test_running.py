@@ -6,12 +6,14 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import pytest
 
-from data_sync import answers
+from data_sync import accounts, answers
 from data_sync.database import Database
+from sync_api.breaker import DatabaseBusyError
 from tests.plugins.airflow_app import App
-from tests.plugins.log_stock import FAILED, stock_running_log
+from tests.plugins.log_stock import COMPLETE, FAILED, stock_running_log
 
 RUN = "/sync/schedules/nightly/run"
 MANUAL = {"networks": ["admitad"], "sync_type": "purchases", "date_range": "yesterday"}
@@ -87,6 +89,86 @@ def test_a_try_that_was_broken_off_is_found_again(stocked: App, db: Database) ->
     assert "Idempotency-Replayed" not in second.headers
     assert second.json()["run_id"] == first.json()["run_id"]
     assert len(runs(stocked)) == 1
+
+
+@pytest.fixture
+def unconfirmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow starts the first run, and fails before it says so."""
+    usual, failed = httpx.ASGITransport.handle_async_request, []
+
+    async def fail_once(self: httpx.ASGITransport, request: httpx.Request) -> httpx.Response:
+        answer = await usual(self, request)
+        if request.url.path.endswith("/dagRuns") and request.method == "POST" and not failed:
+            failed.append(answer.status_code)
+            return httpx.Response(500, request=request)
+        return answer
+
+    monkeypatch.setattr(httpx.ASGITransport, "handle_async_request", fail_once)
+
+
+@pytest.mark.usefixtures("unconfirmed")
+@pytest.mark.parametrize(("before", "after"), [(False, False), (False, True), (True, False)])
+def test_a_run_that_airflow_did_not_confirm_is_found_by_the_next_try(
+    stocked: App, before: bool, after: bool
+) -> None:
+    """Also when the schedule is paused or unpaused in between, which would take another DAG."""
+    stocked.turn("sync__nightly", paused=before)
+    failed = stocked.call("anna", "POST", RUN, headers=once("failed"))
+    assert (failed.status_code, failed.json()["code"]) == (503, "airflow-away")
+    stocked.turn("sync__nightly", paused=after)
+    answer = stocked.call("anna", "POST", RUN, headers=once("failed"))
+    assert answer.status_code == 202, answer.text
+    (run,) = runs(stocked)
+    assert run["dag_id"] == ("quick_sync" if before else "sync__nightly")
+    assert (answer.json()["dag_id"], answer.json()["run_id"]) == (run["dag_id"], run["run_id"])
+    replayed = stocked.call("anna", "POST", RUN, headers=once("failed"))
+    assert replayed.headers["Idempotency-Replayed"] == "true"
+
+
+@pytest.mark.usefixtures("unconfirmed")
+def test_a_refusal_in_between_does_not_forget_what_was_started(stocked: App, db: Database) -> None:
+    def ask() -> httpx.Response:
+        return stocked.call("anna", "POST", "/sync/manual", json=MANUAL, headers=once("refused"))
+
+    assert ask().status_code == 503
+    with db.transaction() as cursor:
+        accounts.revoke(cursor, "admitad_default", "anna")
+    assert ask().status_code == 422
+    with db.transaction() as cursor:
+        accounts.grant(cursor, "admitad_default", "anna")
+    assert ask().status_code == 202
+    assert len(runs(stocked)) == 1
+
+
+def test_a_retry_that_failed_before_it_started_anything_is_judged_anew(
+    stocked: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/sync/logs/{COMPLETE}/retry"
+    with monkeypatch.context() as busy:
+        busy.setattr("sync_api.logs._why_not_retried", refuse_as_busy)
+        assert stocked.call("anna", "POST", path, headers=once("anew")).status_code == 503
+    answer = stocked.call("anna", "POST", path, headers=once("anew"))
+    assert (answer.status_code, answer.json()["code"]) == (409, "not-retryable")
+    assert runs(stocked) == []
+
+
+def test_a_schedule_whose_making_was_not_confirmed_is_answered_as_made(
+    stocked: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = {"key": "hourly", "networks": ["admitad"], "interval": "1h", "date_range": "today"}
+    with monkeypatch.context() as busy:
+        busy.setattr("sync_api.changing.get_schedule", refuse_as_busy)
+        assert (
+            stocked.call("anna", "POST", "/sync/schedules", json=new, headers=once("made")).status_code == 503
+        )
+    again = stocked.call("anna", "POST", "/sync/schedules", json=new, headers=once("made"))
+    assert (again.status_code, again.json()["key"]) == (201, "hourly"), again.text
+    other = stocked.call("anna", "POST", "/sync/schedules", json=new, headers=once("other"))
+    assert other.status_code == 409
+
+
+def refuse_as_busy(*_: object) -> None:
+    raise DatabaseBusyError("All connections are taken.")
 
 
 def test_what_came_to_nothing_may_be_tried_again(stocked: App) -> None:

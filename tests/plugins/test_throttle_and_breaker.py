@@ -6,14 +6,17 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from typing import Any
 
 import psycopg
 import pytest
 
-from sync_api.breaker import THREADS, OurDatabase
+from data_sync.database import connect
+from sync_api.breaker import POOL, THREADS, DatabaseSlowError, OurDatabase
 from sync_api.throttle import Throttle
+from tests.data_sync.kit import eventually
 from tests.plugins.airflow_app import App
 
 
@@ -117,11 +120,14 @@ def test_a_server_that_never_answers_is_refused_in_time_and_keeps_no_thread(
     assert set(answers) == {503}
     # The 20 of this test, and those of ours that ask who comes in: never one more for each request.
     assert during <= before + 20 + THREADS
+    # Once a probe has got no answer either, nobody waits at all.
+    eventually(lambda: app.ours.state.database._away is not None, seconds=10)
+    assert timed(app, "/sync/schedules", 503) < 0.5 + usual
 
 
-def timed(app: App, path: str) -> float:
+def timed(app: App, path: str, expected: int = 200) -> float:
     started = time.monotonic()
-    assert app.call("anna", "GET", path).status_code == 200
+    assert app.call("anna", "GET", path).status_code == expected
     return time.monotonic() - started
 
 
@@ -146,6 +152,144 @@ def test_a_database_that_falls_silent_keeps_no_thread(app: App, database: str) -
             )
         assert set(answers) == {503}
         assert threading.active_count() <= before + 20
+
+
+def test_a_slow_moment_is_one_requests_own_and_cuts_nobody(app: App, database: str) -> None:
+    assert app.call("anna", "GET", "/sync/schedules").status_code == 200
+    ours: OurDatabase = app.ours.state.database
+    with ThreadPoolExecutor(1) as pool:
+        with psycopg.connect(database) as other:
+            other.execute("LOCK TABLE data_sync.installation IN ACCESS EXCLUSIVE MODE")
+            (export,) = taken(ours, pool, 1, 6)
+            answer = app.call("anna", "GET", "/sync/schedules")
+            assert answer.status_code == 503
+            assert "takes too long" in answer.json()["detail"]
+            assert answer.headers["Retry-After"]
+        # Nobody is refused because of it, not even a moment later.
+        assert app.call("anna", "GET", "/sync/schedules").status_code == 200
+        assert export.result() == 1
+    assert ours._away is None
+
+
+def test_connections_that_are_slow_to_open_are_no_reason_to_cut_the_others(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pause = 0.0
+
+    def opener() -> psycopg.Connection[Any]:
+        time.sleep(pause)
+        return connect()
+
+    ours = OurDatabase(opener)
+    with ThreadPoolExecutor(1) as pool:
+        with ours.transaction(first=True) as cursor:
+            cursor.execute("SELECT 1")
+        (export,) = taken(ours, pool, 1, 4)
+        time.sleep(0.9)
+        pause = 1.3
+        with pytest.raises(DatabaseSlowError, match="takes too long"), ours.transaction(first=True):
+            pass
+        pause = 0.3
+        time.sleep(1)
+        with ours.transaction(first=True) as cursor:
+            assert cursor.execute("SELECT 1").fetchone()
+        assert export.result() == 1
+    assert ours._away is None
+    ours.close()
+
+
+def test_who_finds_all_connections_taken_waits_until_one_comes_back(app: App) -> None:
+    ours: OurDatabase = app.ours.state.database
+    with ThreadPoolExecutor(POOL) as pool:
+        those = taken(ours, pool, POOL, 1.5)
+        assert app.call("anna", "GET", "/sync/schedules").status_code == 200
+        assert [each.result() for each in those] == [1] * POOL
+
+
+def test_who_finds_them_taken_for_long_is_told_that_we_are_busy(app: App) -> None:
+    ours: OurDatabase = app.ours.state.database
+    with ThreadPoolExecutor(POOL) as pool:
+        those = taken(ours, pool, POOL, 6)
+        answer = app.call("anna", "GET", "/sync/schedules")
+        assert (answer.status_code, answer.json()["code"]) == (503, "busy")
+        assert "more requests than it can take" in answer.json()["detail"]
+        assert [each.result() for each in those] == [1] * POOL
+
+
+def taken(ours: OurDatabase, pool: ThreadPoolExecutor, count: int, seconds: float) -> list[Future[int]]:
+    """Have connections used for so long, as exports do; return when they are."""
+    begun = threading.Barrier(count + 1)
+    those = [pool.submit(sleep_in, ours, seconds, begun) for _ in range(count)]
+    begun.wait()
+    return those
+
+
+def sleep_in(ours: OurDatabase, seconds: float, begun: threading.Barrier) -> int:
+    with ours.transaction() as cursor:
+        begun.wait()
+        row = cursor.execute("SELECT 1 AS one, pg_sleep(%s)", [seconds]).fetchone()
+    assert row is not None
+    return int(row["one"])
+
+
+class Cable:
+    """Leads to Postgres, until it is unplugged: then nothing comes over it any more, not even an end."""
+
+    def __init__(self, database: str) -> None:
+        with psycopg.connect(database) as connection:
+            self._path = f"{connection.info.host}/.s.PGSQL.{connection.info.port}"
+            user, name = connection.info.user, connection.info.dbname
+        self._socket = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.address = f"postgresql://{user}@127.0.0.1:{self._socket.getsockname()[1]}/{name}"
+        self.plugged = threading.Event()
+        self.plugged.set()
+        threading.Thread(target=self._take, daemon=True).start()
+
+    def _take(self) -> None:
+        with suppress(OSError):
+            while True:
+                ours = self._socket.accept()[0]
+                theirs = socket.socket(socket.AF_UNIX)
+                theirs.connect(self._path)
+                for ends in ((ours, theirs), (theirs, ours)):
+                    threading.Thread(target=self._lead, args=ends, name="cable", daemon=True).start()
+
+    def _lead(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                self.plugged.wait()
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        self.plugged.set()
+        self._socket.close()
+
+
+def ours_at_work() -> int:
+    return sum(thread.name != "cable" for thread in threading.enumerate())
+
+
+def test_a_database_that_falls_silent_is_told_within_a_second_and_found_again(
+    app: App, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cable = Cable(database)
+    monkeypatch.setenv("AIRFLOW_CONN_DATA_SYNC", cable.address)
+    app.forget_connections()
+    usual = max(timed(app, "/sync/schedules") for _ in range(3))
+    threads = ours_at_work()
+    cable.plugged.clear()
+    with ThreadPoolExecutor(20) as pool:
+        took = list(pool.map(lambda _: timed(app, "/sync/schedules", 503), range(60)))
+        assert ours_at_work() <= threads + 20 + THREADS + 5
+    print("seconds until 503:", round(max(took), 2), "usual:", round(usual, 2))
+    # Twenty at once share the machine, which may be busy with other things.
+    assert sorted(took)[len(took) // 2] < 1 + 10 * usual
+    eventually(lambda: app.ours.state.database._away is not None, seconds=10)
+    assert timed(app, "/sync/schedules", 503) < 0.5 + usual
+    cable.plugged.set()
+    eventually(lambda: app.call("anna", "GET", "/sync/schedules").status_code == 200, seconds=20)
+    cable.close()
 
 
 def test_tables_that_are_behind_are_named(app: App, database: str) -> None:

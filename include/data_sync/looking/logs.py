@@ -166,6 +166,9 @@ def _walk(cursor: Cursor, found: Conditions, after: Mark | None, limit: int, *, 
         f"SELECT l.id, l.created_at {stretch} OFFSET %(last)s LIMIT 1",
         {**found.values, **_marked(after), "last": _stretch(found) - 1},
     ).fetchone()
+    if last is None and after is None:
+        # That was the whole list.
+        return LogPage(page, len(page), False, None)
     return LogPage(page, total, True, _mark(last) if last else None)
 
 
