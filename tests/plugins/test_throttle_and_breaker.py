@@ -201,7 +201,7 @@ def test_connections_that_are_slow_to_open_are_no_reason_to_cut_the_others(
 def test_who_finds_all_connections_taken_waits_until_one_comes_back(app: App) -> None:
     ours: OurDatabase = app.ours.state.database
     with ThreadPoolExecutor(POOL) as pool:
-        those = taken(ours, pool, POOL, 1.5)
+        those = taken(ours, pool, POOL, 2)
         assert app.call("anna", "GET", "/sync/schedules").status_code == 200
         assert [each.result() for each in those] == [1] * POOL
 
@@ -217,16 +217,19 @@ def test_who_finds_them_taken_for_long_is_told_that_we_are_busy(app: App) -> Non
 
 
 def taken(ours: OurDatabase, pool: ThreadPoolExecutor, count: int, seconds: float) -> list[Future[int]]:
-    """Have connections used for so long, as exports do; return when they are."""
-    begun = threading.Barrier(count + 1)
-    those = [pool.submit(sleep_in, ours, seconds, begun) for _ in range(count)]
-    begun.wait()
+    """Have connections used for so long, as exports do; return when they are, one after the other."""
+    those = []
+    for _ in range(count):
+        begun = threading.Event()
+        those.append(pool.submit(sleep_in, ours, seconds, begun))
+        eventually(lambda begun=begun, last=those[-1]: begun.is_set() or last.done())
+        assert begun.is_set(), those[-1].exception()
     return those
 
 
-def sleep_in(ours: OurDatabase, seconds: float, begun: threading.Barrier) -> int:
+def sleep_in(ours: OurDatabase, seconds: float, begun: threading.Event) -> int:
     with ours.transaction() as cursor:
-        begun.wait()
+        begun.set()
         row = cursor.execute("SELECT 1 AS one, pg_sleep(%s)", [seconds]).fetchone()
     assert row is not None
     return int(row["one"])
