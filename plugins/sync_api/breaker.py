@@ -61,7 +61,7 @@ _MOST_TRYING = THREADS - 2
 
 _AWAY = "The database data_sync does not answer. An admin must start it or mend its Airflow connection."
 _BUSY = "The api-server has more requests than it can take now. Try again in a moment."
-_SLOW = "The database data_sync takes too long to answer. Try again in a moment."
+SLOW = "The database data_sync takes too long to answer. Try again in a moment."
 
 
 class DatabaseBusyError(DatabaseError):
@@ -143,7 +143,7 @@ class OurDatabase(Database):
             if self._away is not None:
                 raise DatabaseError(self._away)
             if first and self._is_slow and (has_waited or self._trying >= _MOST_TRYING):
-                raise DatabaseSlowError(_SLOW)
+                raise DatabaseSlowError(SLOW)
             self._trying += first
         try:
             yield
@@ -217,7 +217,7 @@ class OurDatabase(Database):
     def _late(self) -> DatabaseError:
         self._is_slow = True
         self._doubt()
-        return DatabaseSlowError(_SLOW) if self._away is None else DatabaseError(self._away)
+        return DatabaseSlowError(SLOW) if self._away is None else DatabaseError(self._away)
 
     def _doubt(self) -> None:
         """Have one thread ask over a connection of its own whether the database is there."""

@@ -20,6 +20,14 @@ from tests.data_sync.kit import eventually
 from tests.plugins.airflow_app import App
 
 
+@pytest.fixture(autouse=True)
+def impatient(app: App) -> Iterator[None]:
+    """What is told of a slow database is what these look at."""
+    usual, app.patience = app.patience, 0
+    yield
+    app.patience = usual
+
+
 @pytest.fixture
 def three_only(app: App) -> Iterator[App]:
     usual = app.ours.state.throttle

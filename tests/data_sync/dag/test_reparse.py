@@ -198,7 +198,7 @@ def test_where_our_database_cannot_be_seen_all_files_are_asked_for(
 def test_the_file_of_a_deleted_schedule_is_asked_for_again_when_airflow_takes_its_dag_for_gone(
     metadata: Metadata, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__STALE_DAG_THRESHOLD", "2")
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__STALE_DAG_THRESHOLD", "8")
     live.create(db, schedule("mine"), owner="anna", trusted=True)
     live.delete(db, "mine")
     read(db, "mine")
