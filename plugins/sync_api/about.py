@@ -12,11 +12,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import Request
+from pydantic import TypeAdapter, ValidationError
 
 from data_sync.dag.names import QUICK_SYNC, dag_id_of
 from data_sync.looking import log as one_log
 from data_sync.looking.viewer import Viewer
 from sync_api.breaker import OurDatabase, in_thread
+from sync_api.shapes.logs import LogId
 
 #: Gets the request, and what returns who asks; returns a DAG's id.
 About = Callable[[Request, Callable[[], Coroutine[Any, Any, Viewer]]], Coroutine[Any, Any, str | None]]
@@ -41,14 +43,15 @@ async def of_body(request: Request, _: object) -> str | None:
 
 async def of_log(request: Request, who: Callable[[], Coroutine[Any, Any, Viewer]]) -> str | None:
     """Return the DAG of the schedule that a log belongs to, else that of quick syncs."""
-    word = str(request.path_params.get("log"))
-    if not word.isdecimal() or len(word) > _DIGITS:
+    try:
+        # As the route reads it: whatever it takes for the number of a log is judged as that log.
+        log = _LOG_ID.validate_python(request.path_params.get("log"))
+    except ValidationError:
         return None
-    return await in_thread(_dag_of_log, request.app.state.database, await who(), int(word))
+    return await in_thread(_dag_of_log, request.app.state.database, await who(), log)
 
 
-#: Of the largest number that a log may have.
-_DIGITS = 18
+_LOG_ID: TypeAdapter[int] = TypeAdapter(LogId)
 
 
 def _dag_of_log(db: OurDatabase, viewer: Viewer, log: int) -> str | None:

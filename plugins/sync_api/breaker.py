@@ -102,7 +102,10 @@ class OurDatabase(Database):
             connection = self._take(for_turn)
             patience = (FIRST_ANSWER - FIRST_WAIT, for_answer) if first else (_CUT_AFTER,)
             try:
-                with self._watch.cut_after(connection, *patience) as cut, self._judging(connection, cut):
+                with (
+                    self._watch.cut_after(connection, *patience) as cut,
+                    self._judging(connection, cut, first),
+                ):
                     self._require_schema(connection)
                     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
                         if not first:
@@ -171,7 +174,7 @@ class OurDatabase(Database):
                     raise self._late() from None
 
     @contextmanager
-    def _judging(self, connection: psycopg.Connection[Any], cut: Cut) -> Iterator[None]:
+    def _judging(self, connection: psycopg.Connection[Any], cut: Cut, first: bool) -> Iterator[None]:
         """Tell a connection that was cut or lost from a statement that failed."""
         try:
             yield
@@ -180,6 +183,8 @@ class OurDatabase(Database):
                 raise self._late() from error
             if connection.closed:
                 self._doubt()
+                if first:
+                    raise DatabaseSlowError(SLOW) from error
             raise
 
     def _check(self, connection: Any) -> None:

@@ -24,7 +24,7 @@ _LONGEST = 200
 async def note(request: Request, problem: Problem) -> None:
     """Write down a request that is refused; what failed on our side is logged where it failed."""
     if 400 <= problem.status < 500:
-        method, path, who = _plain(request.method), _plain(request.url.path), _plain(await _who(request))
+        method, path, who = _plain(request.method), _plain(request.scope["path"]), _plain(await _who(request))
         log.info("Refused: %s %s with %d %s, user %s", method, path, problem.status, problem.code, who)
 
 

@@ -10,7 +10,7 @@ from data_sync.database import Cursor
 SCHEDULES_WITH_GAPS = """
 (SELECT k.key, k.source, k.owner, k.definition, k.created_at,
     CASE WHEN o.key IS NULL THEN 'empty'
-         WHEN k.source = 'postgres' THEN tstzrange(o.created_at, CASE
+         WHEN k.source = 'postgres' THEN tstzrange(LEAST(o.created_at, o.deleted_at), CASE
              WHEN o.deleted_at < COALESCE(k.deleted_at, 'infinity') THEN o.deleted_at END)
          WHEN k.deleted_at < COALESCE(o.deleted_at, 'infinity') THEN tstzrange(k.deleted_at, NULL)
          ELSE 'empty' END AS gap

@@ -20,6 +20,7 @@ SELECT 1 FROM data_sync.yaml_mirror
 WHERE revision > %(revision)s OR (content_hash = %(content_hash)s AND problems = %(problems)s::jsonb)
 """
 
+# An entry that comes back is the one that it was, logs and all, unless its key was somebody else's meanwhile.
 _MIRROR = """
 WITH turn AS (
     INSERT INTO data_sync.yaml_mirror AS m (content_hash, revision, problems)
@@ -45,7 +46,10 @@ kept AS (
     ON CONFLICT (key, source) DO UPDATE SET name = excluded.name,
         definition = excluded.definition, definition_hash = excluded.definition_hash,
         yaml_line = excluded.yaml_line, problems = excluded.problems, deleted_at = NULL,
-        created_at = CASE WHEN s.deleted_at IS NULL THEN s.created_at ELSE clock_timestamp() END,
+        created_at = CASE WHEN s.deleted_at IS NULL OR NOT EXISTS (
+            SELECT 1 FROM data_sync.sync_schedules o
+            WHERE o.key = s.key AND o.source <> s.source AND COALESCE(o.deleted_at, 'infinity') > s.deleted_at
+        ) THEN s.created_at ELSE clock_timestamp() END,
         pause_switch = COALESCE(excluded.pause_switch, s.pause_switch),
         revision = s.revision + (s.definition_hash <> excluded.definition_hash)::integer,
         updated_at = clock_timestamp()

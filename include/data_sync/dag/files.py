@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from data_sync import __version__
 from data_sync.schedules.yaml_text import Content, UnreadableFileError, read_content
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ def digest_of(content: Content | UnreadableFileError) -> str:
 
 
 def version_of(content: Content | UnreadableFileError) -> str:
-    """Name a state of the file; saving it again without a change makes another one."""
-    saved = "" if isinstance(content, UnreadableFileError) else f"@{content.revision}"
+    """Name a state of the file; saving it again without a change, or newer code, makes another one."""
+    saved = "" if isinstance(content, UnreadableFileError) else f"@{content.revision} {__version__}"
     return digest_of(content) + saved
 
 

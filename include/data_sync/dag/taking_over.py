@@ -48,11 +48,13 @@ def take_over(content: Content | UnreadableFileError, file: ScheduleFile) -> Tak
     """Mirror the file, and return the catalogue as it is then."""
     db = Database()
     try:
+        with db.transaction() as cursor:
+            known = _missing(cursor)
         missing = missing_accounts(db, file)
         older = []
         if isinstance(content, Content) and file.is_readable:
             older = _mirror(db, content, file, missing)
-        return _together(db, [*older, *map(str, (*file.problems, *missing))])
+        return _together(db, [*older, *map(str, (*file.problems, *missing))], known)
     finally:
         db.close()
 
@@ -75,12 +77,12 @@ def catch_up(
         # A backup of the database that was put back holds another file.
         if row is None or row["content_hash"] != digest_of(content) or not is_as_it_was:
             return None
-        return _together(db, told)
+        return _together(db, told, missing)
     finally:
         db.close()
 
 
-def _together(db: Database, told: Sequence[str]) -> Taken:
+def _together(db: Database, told: Sequence[str], missing: Sequence[str]) -> Taken:
     with db.transaction() as cursor:
         note_refused_accounts(cursor, is_trusted=is_trusted)
     with db.transaction() as cursor:
@@ -88,8 +90,7 @@ def _together(db: Database, told: Sequence[str]) -> Taken:
         number = revision(cursor)
         stored = catalogue.list_schedules(cursor)
         flying = definitions_in_flight(cursor)
-        missing = _missing(cursor)
-        accounts = [row["account"] for row in list_accounts(cursor) if row["account"] not in missing]
+        accounts = [row["account"] for row in list_accounts(cursor) if row["state"] != "missing"]
     entries = _with_flights(entries_of(stored), flying)
     known = Known(tuple(entries), tuple(accounts), (*told, *_problems_of_screens(stored)))
     return Taken(known, number, tuple(told), tuple(missing))

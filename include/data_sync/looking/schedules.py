@@ -92,7 +92,8 @@ WITH in_force AS (
     FROM in_force s
     LEFT JOIN unnest(%(keys)s::text[], %(paused)s::bool[], %(next)s::timestamptz[])
         AS d (key, is_paused, next_run) ON d.key = s.key
-    LEFT JOIN (SELECT key, tstzrange(created_at, deleted_at) AS had FROM data_sync.sync_schedules
+    LEFT JOIN (SELECT key, tstzrange(LEAST(created_at, deleted_at), deleted_at) AS had
+               FROM data_sync.sync_schedules
                WHERE source = 'yaml' AND deleted_at IS NOT NULL) git
         ON git.key = s.key AND s.source = 'postgres'
     LEFT JOIN LATERAL (SELECT r.id, r.opened_at FROM data_sync.sync_runs r WHERE r.schedule_key = s.key

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from data_sync import catalogue
@@ -14,6 +16,7 @@ from data_sync.schedules.yaml_source import ScheduleFile
 from data_sync.schedules.yaml_text import Content, UnreadableFileError
 from tests.data_sync.catalogue.drawn import revision, schedule
 from tests.data_sync.catalogue.parses import OTHER, built, write
+from tests.data_sync.kit import rows
 
 THEIRS = "  shared: {name: Of the file, networks: [admitad], interval: 1h, date_range: today}\n"
 
@@ -68,6 +71,30 @@ def test_an_edit_on_the_screens_does_not_have_the_file_read_and_a_backup_put_bac
         cursor.execute("UPDATE data_sync.sync_schedules SET deleted_at = now() WHERE key = 'other'")
     assert set(built(source)) == {"other", "mine"}
     assert len(times_read) == 1
+
+
+def test_an_entry_that_comes_back_is_as_old_as_it_was_unless_its_key_was_somebody_elses(
+    db: Database, source: Source
+) -> None:
+    def made_at() -> datetime:
+        built(source)
+        where = "(key, source) = ('shared', 'yaml')"
+        (row,) = rows(db, f"SELECT created_at FROM data_sync.sync_schedules WHERE {where}")
+        found: datetime = row["created_at"]
+        return found
+
+    write(source.path, OTHER + THEIRS)
+    first = made_at()
+    write(source.path, OTHER)
+    built(source)
+    write(source.path, OTHER + THEIRS)
+    assert made_at() == first
+    write(source.path, OTHER)
+    built(source)
+    with db.transaction() as cursor:
+        editing.create(cursor, schedule("shared"), owner="anna", trusted=True)
+    write(source.path, OTHER + THEIRS)
+    assert made_at() > first
 
 
 def test_two_machines_that_look_in_turns_do_not_make_each_other_read_everything_again(
