@@ -6,8 +6,7 @@ from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sync_api.problems import Problem, ProblemResponse
-from sync_api.refusals import note
+from sync_api.problems import Problem, answer
 
 #: Bytes; the largest sensible body, a schedule with all its lists full, has about a tenth.
 LARGEST = 256 * 1024
@@ -48,6 +47,5 @@ def _too_large() -> Problem:
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    problem = _too_large()
-    await note(Request(scope), problem)
-    await ProblemResponse(problem)(scope, receive, send)
+    response = await answer(Request(scope), _too_large())
+    await response(scope, receive, send)

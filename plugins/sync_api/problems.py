@@ -235,7 +235,7 @@ def _field_error(detail: Mapping[str, Any]) -> FieldError:
 
 
 async def answer(request: Request, error: Exception) -> Response:
-    """Answer what the framework itself raised, such as an address that is not known."""
+    """Answer an error, and write it down where it is a refusal."""
     problem = problem_of(error)
     await refusals.note(request, problem)
     return ProblemResponse(problem)

@@ -15,8 +15,7 @@ from data_sync.looking.viewer import Viewer
 from sync_api.access import Caller
 from sync_api.breaker import OurDatabase, in_thread
 from sync_api.idempotency import Replay, settle
-from sync_api.problems import ProblemResponse, documented, problem_of
-from sync_api.refusals import note
+from sync_api.problems import answer, documented
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,9 +46,7 @@ class Route(APIRoute):
             except Replay as replay:
                 return replay.response()
             except Exception as error:
-                problem = problem_of(error)
-                await note(request, problem)
-                response = ProblemResponse(problem)
+                response = await answer(request, error)
             await settle(request, response)
             response.headers.setdefault("Cache-Control", "private, no-cache")
             return response

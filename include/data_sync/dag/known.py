@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from data_sync.accounts import list_accounts
 from data_sync.catalogue.stored import YAML, StoredSchedule
 from data_sync.dag import names
 from data_sync.dag.snapshot import Entry
-from data_sync.database import Database
+from data_sync.database import Cursor, Database
 
 if TYPE_CHECKING:
     from data_sync.schedules.model import Schedule
@@ -32,7 +32,7 @@ class Known:
 
     def shard(self, number: int) -> list[Entry]:
         """Return the schedules of one shard."""
-        return [entry for entry in self.entries if names.shard_of(entry.key) == number]
+        return self.shards()[number]
 
     def shards(self) -> dict[int, list[Entry]]:
         """Return the schedules of all shards, by their numbers."""
@@ -53,8 +53,8 @@ def of_both(file: ScheduleFile) -> Known:
     """Return the file's schedules, and the catalogue's where the file does not say; nothing is written."""
     db = Database()
     try:
-        missing = missing_accounts(db, file)
         with db.transaction() as cursor:
+            places = places_of(missing(cursor), file)
             stored = catalogue.list_schedules(cursor)
             accounts = {row["account"] for row in list_accounts(cursor) if row["state"] != "missing"}
     finally:
@@ -66,19 +66,22 @@ def of_both(file: ScheduleFile) -> Known:
         if entry.source != YAML or not file.is_readable or entry.key in file.refused_keys
     }
     entries = {**kept, **{entry.key: entry for entry in ours.entries}}
-    problems = (*ours.problems, *map(str, missing))
+    problems = (*ours.problems, *map(str, places))
     return Known(tuple(entries.values()), tuple(sorted(accounts.union(ours.accounts))), problems)
 
 
-def missing_accounts(db: Database, file: ScheduleFile) -> list[Problem]:
-    """Return one problem per place that names an account of which Airflow has no connection.
+def missing(cursor: Cursor) -> list[str]:
+    """Return the accounts of which Airflow has no connection, sorted.
 
     Upkeep notes each minute which accounts exist. One that it has not looked for yet is not missing.
     """
+    return sorted(row["account"] for row in list_accounts(cursor) if row["state"] == "missing")
+
+
+def places_of(missing: Collection[str], file: ScheduleFile) -> list[Problem]:
+    """Return one problem per place in the file that names an account that is missing."""
     from data_sync.schedules.validate import missing_accounts
 
-    with db.transaction() as cursor:
-        missing = {row["account"] for row in list_accounts(cursor) if row["state"] == "missing"}
     return missing_accounts(file, lambda conn_id: conn_id not in missing)
 
 

@@ -182,9 +182,9 @@ def _turn(session: Any, key: str, paused: bool, *, by: str, was_paused: bool | N
 def _show(db: Database, keys: Collection[str], *, are_gone: bool = False) -> str | None:
     """Have the DAGs built now. What is stored is stored: a failure is a sentence, and no more."""
     try:
-        reparse.request_until_read(db, keys)
+        files = reparse.request_until_read(db, keys)
         if are_gone:
-            reparse.request_once_gone(keys)
+            reparse.request_once_gone(files)
     except DataSyncError as error:
         log.warning("%s", error)
         return str(error)

@@ -124,8 +124,8 @@ def banner() -> str:
     return (found or "").partition("Error: ")[2].strip()
 
 
-def request_once_gone(keys: Collection[str]) -> None:
-    """Ask for the files of deleted schedules once more, when Airflow takes their DAGs for gone.
+def request_once_gone(files: Collection[str]) -> None:
+    """Ask for files once more, when Airflow takes the DAGs for gone that are in them no more.
 
     Airflow (3.3.2, ``DagFileProcessorManager.deactivate_stale_dags``) does that only where a file was read
     ``stale_dag_threshold`` later than the DAG was last in it; the next turn may be long after.
@@ -133,9 +133,7 @@ def request_once_gone(keys: Collection[str]) -> None:
     from airflow.configuration import conf
 
     seconds = conf.getint("dag_processor", "stale_dag_threshold", fallback=50) + _PAUSE
-    with metadata() as session:
-        _, folder = _place(session)
-    _asker.follow_later([str(folder / name) for name in _names(keys)], seconds)
+    _asker.follow_later(files, seconds)
 
 
 def wait_until_read(seconds: float) -> list[str]:

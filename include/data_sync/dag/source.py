@@ -146,7 +146,8 @@ class Source:
 
     def _renew(self, before: Head | None) -> Head:
         content = content_of(self.path)
-        taken = self._taken(content, before)
+        version = version_of(content)
+        taken = self._taken(content, before if before is not None and before.file == version else None)
         known, shards = taken.known, taken.known.shards()
         contents = {
             names.QUICK_SYNC_FILE: digest_of(known.accounts),
@@ -154,7 +155,7 @@ class Source:
         }
         made = Head(
             generation=new_generation(),
-            file=version_of(content),
+            file=version,
             revision=taken.revision,
             accounts=list(known.accounts),
             problems=list(known.problems),
@@ -167,10 +168,13 @@ class Source:
         return made
 
     def _taken(self, content: Content | UnreadableFileError, before: Head | None) -> Taken:
-        """Read what has changed: an edit on the screens does not have the file read as well."""
+        """Read what has changed: an edit on the screens does not have the file read as well.
+
+        :param before: the last snapshot, where it was made of the same file.
+        """
         from data_sync.dag.taking_over import catch_up, take_over
 
-        if before is not None and before.file == version_of(content):
+        if before is not None:
             told, missing = before.told, before.missing
             taken = within(_READ_SECONDS, lambda: catch_up(content, told, missing))
             if taken is not None:

@@ -18,10 +18,10 @@ from data_sync.catalogue import StoredSchedule
 from data_sync.catalogue.permissions import note_refused_accounts
 from data_sync.catalogue.stored import YAML, revision
 from data_sync.dag.files import FILE_NAME, digest_of
-from data_sync.dag.known import Known, entries_of, entry_of, missing_accounts
+from data_sync.dag.known import Known, entries_of, entry_of, missing, places_of
 from data_sync.dag.people import is_trusted
 from data_sync.dag.snapshot import Entry
-from data_sync.database import Cursor, Database
+from data_sync.database import Database
 from data_sync.runs.lookup import definitions_in_flight
 from data_sync.schedules.model import Schedule
 from data_sync.schedules.problems import Problem
@@ -49,23 +49,23 @@ def take_over(content: Content | UnreadableFileError, file: ScheduleFile) -> Tak
     db = Database()
     try:
         with db.transaction() as cursor:
-            known = _missing(cursor)
-        missing = missing_accounts(db, file)
+            absent = missing(cursor)
+        places = places_of(absent, file)
         older = []
         if isinstance(content, Content) and file.is_readable:
-            older = _mirror(db, content, file, missing)
-        return _together(db, [*older, *map(str, (*file.problems, *missing))], known)
+            older = _mirror(db, content, file, places)
+        return _together(db, [*older, *map(str, (*file.problems, *places))], absent)
     finally:
         db.close()
 
 
 def catch_up(
-    content: Content | UnreadableFileError, told: Sequence[str], missing: Sequence[str]
+    content: Content | UnreadableFileError, told: Sequence[str], absent: Sequence[str]
 ) -> Taken | None:
     """Return the catalogue after a change that is none of the file's, without reading that.
 
     :param told: problems of the file, from when it was read.
-    :param missing: accounts that Airflow had no connection of at that time.
+    :param absent: accounts that Airflow had no connection of at that time.
     :return: ``None`` where the file must be read again.
     """
     db = Database()
@@ -73,16 +73,16 @@ def catch_up(
         with db.transaction() as cursor:
             cursor.execute("SELECT content_hash FROM data_sync.yaml_mirror")
             row = cursor.fetchone()
-            is_as_it_was = _missing(cursor) == [*missing]
+            is_as_it_was = missing(cursor) == [*absent]
         # A backup of the database that was put back holds another file.
         if row is None or row["content_hash"] != digest_of(content) or not is_as_it_was:
             return None
-        return _together(db, told, missing)
+        return _together(db, told, absent)
     finally:
         db.close()
 
 
-def _together(db: Database, told: Sequence[str], missing: Sequence[str]) -> Taken:
+def _together(db: Database, told: Sequence[str], absent: Sequence[str]) -> Taken:
     with db.transaction() as cursor:
         note_refused_accounts(cursor, is_trusted=is_trusted)
     with db.transaction() as cursor:
@@ -93,11 +93,7 @@ def _together(db: Database, told: Sequence[str], missing: Sequence[str]) -> Take
         accounts = [row["account"] for row in list_accounts(cursor) if row["state"] != "missing"]
     entries = _with_flights(entries_of(stored), flying)
     known = Known(tuple(entries), tuple(accounts), (*told, *_problems_of_screens(stored)))
-    return Taken(known, number, tuple(told), tuple(missing))
-
-
-def _missing(cursor: Cursor) -> list[str]:
-    return sorted(row["account"] for row in list_accounts(cursor) if row["state"] == "missing")
+    return Taken(known, number, tuple(told), tuple(absent))
 
 
 def _with_flights(entries: list[Entry], flying: Mapping[str, list[dict[str, Any]]]) -> list[Entry]:

@@ -48,6 +48,15 @@ def parse(parser: Parser, site: Path, **environment: str) -> dict[str, Any]:
     return parser.parse(site / "dags", **PROCESSOR, **environment)
 
 
+def only_shard_of(site: Path, key: str) -> Path:
+    """Leave the shard of one schedule alone in the folder of shards, and return that."""
+    shards = site / "dags" / "shards"
+    for path in shards.glob("shard_*.py"):
+        if path.name != names.shard_file(names.shard_of(key)):
+            path.unlink()
+    return shards
+
+
 def sync_dags(parsed: dict[str, Any]) -> dict[str, Any]:
     """The schedules' DAGs, each with the hash of its serialized form."""
     return {name: dag for name, dag in parsed["dags"].items() if name.startswith(names.PREFIX)}
@@ -155,10 +164,7 @@ def silent_server() -> Iterator[int]:
 def test_a_postgres_that_hangs_costs_seconds_and_no_dag(
     site: Path, database: str, parser: Parser, silent_server: int
 ) -> None:
-    shards = site / "dags" / "shards"
-    for path in shards.glob("shard_*.py"):
-        if path.stem != f"shard_{names.shard_of('one'):02}":
-            path.unlink()
+    shards = only_shard_of(site, "one")
     before = sync_dags(parser.parse(shards, **PROCESSOR))
     started = time.monotonic()
     hung = parser.parse(
@@ -173,10 +179,7 @@ def test_a_postgres_that_hangs_costs_seconds_and_no_dag(
 def test_a_catalogue_that_is_locked_for_long_costs_seconds_and_no_dag(
     site: Path, database: str, parser: Parser, db: Database
 ) -> None:
-    shards = site / "dags" / "shards"
-    for path in shards.glob("shard_*.py"):
-        if path.stem != f"shard_{names.shard_of('one'):02}":
-            path.unlink()
+    shards = only_shard_of(site, "one")
     before = sync_dags(parser.parse(shards, **PROCESSOR))
     for table in ("catalogue_state", "dag_file_reads"):
         with db.transaction() as cursor:
