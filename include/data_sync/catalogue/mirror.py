@@ -22,19 +22,9 @@ WHERE revision > %(revision)s OR (content_hash = %(content_hash)s AND problems =
 
 # An entry that comes back is the one that it was, logs and all, unless its key was somebody else's meanwhile.
 _MIRROR = """
-WITH turn AS (
-    INSERT INTO data_sync.yaml_mirror AS m (content_hash, revision, problems)
-    VALUES (%(content_hash)s, %(revision)s, %(problems)s::jsonb)
-    ON CONFLICT (id) DO UPDATE SET content_hash = excluded.content_hash, revision = excluded.revision,
-        problems = excluded.problems, mirrored_at = clock_timestamp()
-    WHERE m.revision <= excluded.revision
-      AND (m.content_hash <> excluded.content_hash OR m.problems <> excluded.problems)
-    RETURNING 1
-),
-incoming AS (
+WITH incoming AS (
     SELECT * FROM jsonb_to_recordset(%(schedules)s::jsonb)
         AS r(key text, name text, definition jsonb, definition_hash text, line integer, problems jsonb)
-    WHERE EXISTS (SELECT 1 FROM turn)
 ),
 kept AS (
     INSERT INTO data_sync.sync_schedules AS s
@@ -60,17 +50,19 @@ kept AS (
 broken AS (
     UPDATE data_sync.sync_schedules s
     SET problems = %(broken)s::jsonb -> s.key, updated_at = clock_timestamp()
-    WHERE EXISTS (SELECT 1 FROM turn) AND s.source = 'yaml' AND %(broken)s::jsonb ? s.key
+    WHERE s.source = 'yaml' AND %(broken)s::jsonb ? s.key
     RETURNING 1
 ),
 gone AS (
     UPDATE data_sync.sync_schedules s
     SET deleted_at = clock_timestamp(), updated_at = clock_timestamp(), pause_switch = NULL
-    WHERE EXISTS (SELECT 1 FROM turn) AND s.source = 'yaml' AND s.deleted_at IS NULL
-      AND s.key <> ALL(%(keys)s)
+    WHERE s.source = 'yaml' AND s.deleted_at IS NULL AND s.key <> ALL(%(keys)s)
     RETURNING 1
 )
-SELECT EXISTS (SELECT 1 FROM turn) AS mirrored
+INSERT INTO data_sync.yaml_mirror (content_hash, revision, problems)
+VALUES (%(content_hash)s, %(revision)s, %(problems)s::jsonb)
+ON CONFLICT (id) DO UPDATE SET content_hash = excluded.content_hash, revision = excluded.revision,
+    problems = excluded.problems, mirrored_at = clock_timestamp()
 """
 
 
@@ -119,5 +111,4 @@ def mirror_yaml(
         if cursor.execute(_IS_TAKEN, values).fetchone() is not None:
             return False
         cursor.execute(_MIRROR, values)
-        row = cursor.fetchone()
-    return bool(row and row["mirrored"])
+    return True

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
@@ -132,8 +132,7 @@ def request_once_gone(files: Collection[str]) -> None:
     """
     from airflow.configuration import conf
 
-    seconds = conf.getint("dag_processor", "stale_dag_threshold", fallback=50) + _PAUSE
-    _asker.follow_later(files, seconds)
+    _asker.follow_later(files, conf.getint("dag_processor", "stale_dag_threshold", fallback=50))
 
 
 def wait_until_read(seconds: float) -> list[str]:
@@ -161,7 +160,7 @@ class _Asker:
             self._start()
 
     def follow_later(self, files: Collection[str], seconds: float) -> None:
-        """See to it that the files are read after so many seconds; nobody waits for that."""
+        """See to it that the files are asked for, and read, after so many seconds; nobody waits for that."""
         with self._lock:
             self._later.update(dict.fromkeys(files, time.monotonic() + seconds))
             self._start()
@@ -204,7 +203,7 @@ class _Asker:
                 wanted = dict(self._wanted)
             try:
                 if due:
-                    self._ask_now(due)
+                    self.follow(due, _clock())
                 read, given_up = _read_or_asked_again(wanted) if wanted else (set(), set())
             except Exception as error:
                 files = ", ".join(sorted({*wanted, *due}))
@@ -226,24 +225,16 @@ class _Asker:
     def _until_later(self) -> float:
         return max(0.0, min(self._later.values(), default=0.0) - time.monotonic())
 
-    def _ask_now(self, files: Collection[str]) -> None:
-        with metadata() as session:
-            _store(session, _place(session)[0], files)
-        db = Database()
-        try:
-            self.follow(files, db.clock())
-        finally:
-            db.close()
+
+def _clock() -> datetime:
+    with closing(Database()) as db:
+        return db.clock()
 
 
 def _read_or_asked_again(wanted: Mapping[str, datetime]) -> tuple[set[str], set[str]]:
     """Return which files have been read, and which are not waited for any longer; ask again for the rest."""
-    db = Database()
-    try:
-        with db.transaction() as cursor:
-            read, moment = reads.read_since(cursor, wanted), now(cursor)
-    finally:
-        db.close()
+    with closing(Database()) as db, db.transaction() as cursor:
+        read, moment = reads.read_since(cursor, wanted), now(cursor)
     left = set(wanted) - read
     patience = timedelta(seconds=_PATIENCE)
     given_up = {file for file in left if moment - wanted[file] > patience}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -61,8 +62,7 @@ class Source:
 
     def __init__(self, dag_file: str) -> None:
         self._dag_file = dag_file
-        self._is_silent = False
-        self._unwritable = ""
+        self._troubles: list[str] = []
         self.path = schedules_file(dag_file)
 
     @cached_property
@@ -86,10 +86,9 @@ class Source:
     def problems(self) -> list[str]:
         """Return everything that is wrong, for people."""
         head = self._current_head() if is_dag_processor() else None
-        ours = [*([_SILENT] if self._is_silent else []), *([self._unwritable] if self._unwritable else [])]
         if head is None:
-            return [*ours, *self._read_directly().problems]
-        return [*ours, *head.problems, *self.folder.failures()]
+            return [*self._troubles, *self._read_directly().problems]
+        return [*self._troubles, *head.problems, *self.folder.failures()]
 
     def _current_head(self) -> Head | None:
         """Return the snapshot in force, a new one where something has changed.
@@ -98,7 +97,7 @@ class Source:
         """
         db = Database()
         now = _asked(db)
-        self._is_silent = now is None
+        self._troubles = [_SILENT] if now is None else []
         if now is None:
             # The connection belongs to the thread that still asks: who would close it would wait for that.
             return self.folder.head()
@@ -123,7 +122,7 @@ class Source:
         except Exception as error:
             log.exception("No new snapshot could be made; the schedules stay as they were.")
             if isinstance(error, OSError):
-                self._unwritable = _UNWRITABLE.format(folder=self.folder.root, reason=error.strerror)
+                self._troubles.append(_UNWRITABLE.format(folder=self.folder.root, reason=error.strerror))
             return head, False
 
     def _note(self, db: Database, moment: datetime, head: Head | None) -> bool:
@@ -203,12 +202,8 @@ class _Now:
 
 
 def _expect(contents: dict[str, str]) -> None:
-    db = Database()
-    try:
-        with db.transaction() as cursor:
-            reads.expect(cursor, contents)
-    finally:
-        db.close()
+    with closing(Database()) as db, db.transaction() as cursor:
+        reads.expect(cursor, contents)
 
 
 def _asked(db: Database) -> _Now | None:

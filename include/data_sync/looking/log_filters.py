@@ -115,7 +115,7 @@ def _seen(cursor: Cursor, viewer: Viewer) -> tuple[str, dict[str, Any]]:
         f"""
         SELECT s.key, min(s.created_at) AS created_at,
             CASE WHEN count(*) = 1 AND NOT bool_or(isempty(s.gap)) THEN min(s.gap::text) END AS gap
-        FROM {SCHEDULES_WITH_GAPS} WHERE {SEES_SCHEDULE} GROUP BY s.key ORDER BY s.key
+        FROM {SCHEDULES_WITH_GAPS} s WHERE {SEES_SCHEDULE} GROUP BY s.key ORDER BY s.key
         """,  # noqa: S608
         viewer.values,
     )

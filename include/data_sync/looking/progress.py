@@ -132,7 +132,7 @@ _SEEN_BY = f"""
 ARRAY(SELECT (v.place - 1)::integer
       FROM unnest(%(names)s::text[], %(admins)s::boolean[]) WITH ORDINALITY AS v (name, is_admin, place)
       WHERE v.is_admin OR l.requested_by = v.name OR EXISTS (
-          SELECT 1 FROM {SCHEDULES_WITH_GAPS}
+          SELECT 1 FROM {SCHEDULES_WITH_GAPS} s
           WHERE s.key = l.schedule_key AND l.created_at >= s.created_at AND NOT l.created_at <@ s.gap
             AND {sees_schedule("v.name", "v.is_admin")}))
 """  # noqa: S608

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from data_sync.catalogue.belonging import SCHEDULES_WITH_GAPS
 from data_sync.catalogue.stored import CLASH
 from data_sync.database import Cursor, one
 from data_sync.looking.viewer import SEES_SCHEDULE, Viewer
@@ -92,13 +93,10 @@ WITH in_force AS (
     FROM in_force s
     LEFT JOIN unnest(%(keys)s::text[], %(paused)s::bool[], %(next)s::timestamptz[])
         AS d (key, is_paused, next_run) ON d.key = s.key
-    LEFT JOIN (SELECT key, tstzrange(LEAST(created_at, deleted_at), deleted_at) AS had
-               FROM data_sync.sync_schedules
-               WHERE source = 'yaml' AND deleted_at IS NOT NULL) git
-        ON git.key = s.key AND s.source = 'postgres'
+    JOIN {SCHEDULES_WITH_GAPS} own ON own.key = s.key AND own.source = s.source
     LEFT JOIN LATERAL (SELECT r.id, r.opened_at FROM data_sync.sync_runs r WHERE r.schedule_key = s.key
                        ORDER BY r.id DESC LIMIT 1) last
-        ON last.opened_at >= s.created_at AND (last.opened_at <@ git.had) IS NOT TRUE
+        ON last.opened_at >= s.created_at AND NOT last.opened_at <@ own.gap
     WHERE {SEES_SCHEDULE}
 )
 """  # noqa: S608
