@@ -2,20 +2,23 @@
 PYTHON ?= python3
 PORT ?= 8080
 SANDBOX_PORT ?= 8787
+TEST_PROCESSES ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PEER := .venv-bench
 DLT := .venv-dlt
 CLIENT := .venv-client
 LOCAL := $(BIN)/python -m data_sync.local
+# Side by side: one process mostly waits for a whole Airflow (tests/conftest.py).
+PYTEST := $(BIN)/pytest --numprocesses $(TEST_PROCESSES) --no-loadscope-reorder --durations 10
 PORTS := --port $(PORT) --sandbox-port $(SANDBOX_PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-once clean check test prove prove-airflow prove-others torture bench
+.PHONY: help demo demo-once clean check test prove torture bench
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "Variables: PORT=8080 (Airflow), SANDBOX_PORT=8787 (sandbox networks), PYTHON=python3 (3.11 to 3.13)"
+	@echo "Variables: PORT=8080 (Airflow), SANDBOX_PORT=8787 (sandbox networks), TEST_PROCESSES=2, PYTHON=python3 (3.11 to 3.13)"
 
 demo: $(VENV)/.app ## Sync the sandbox networks into an embedded Postgres, then serve Airflow until Ctrl-C
 	@$(LOCAL) demo $(PORTS)
@@ -32,16 +35,10 @@ check: $(VENV)/.dev ## Lint, formatting and types
 	@$(BIN)/mypy
 
 test: $(VENV)/.dev ## The tests, with a real Postgres, real HTTP and real Airflow services
-	@$(BIN)/pytest -m "not prove"
+	@$(PYTEST) -m "not prove"
 
-prove: prove-airflow prove-others ## The long proofs: what happens when things are killed, raced or repeated
-
-# Two lanes, so that `make --jobs=2 prove` can run them side by side: the first mostly waits.
-prove-airflow: $(VENV)/.dev
-	@$(BIN)/pytest -m prove tests/e2e tests/data_sync/local
-
-prove-others: $(VENV)/.dev $(CLIENT)/.tool
-	@$(BIN)/pytest -m prove --ignore tests/e2e --ignore tests/data_sync/local
+prove: $(VENV)/.dev $(CLIENT)/.tool ## The long proofs: what happens when things are killed, raced or repeated
+	@$(PYTEST) -m prove
 
 torture: $(VENV)/.dev ## Syncs killed, cut off and doubled at random beside a model: MINUTES=10, or SEED=1 ROUNDS=5; POOLER=pgbouncer
 	@$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) \

@@ -15,3 +15,9 @@ def db(database: str) -> Iterator[Database]:
     opened = Database()
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def without_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a shell of a machine that has no address of Airflow's own database."""
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "sqlite://")

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
@@ -109,14 +110,18 @@ def metadata(db: Database) -> dict[str, Any]:
 
 
 def stale(db: Database, sandbox: Caller, youngest: int, oldest: int = LOADED) -> list[str]:
-    """The ids of purchases whose status is not that of the network now, on days of these ages."""
+    """The ids of purchases whose status is not that of the network now, on days of these ages.
+
+    What has changed in the last minutes is the next sweep's: Admitad is not asked for it yet, see its client.
+    """
+    latest = datetime.now(ZoneInfo(ZONE)) - timedelta(minutes=10)
+    days = {"date_start": f"{ago(oldest):%d.%m.%Y}", "date_end": f"{ago(youngest):%d.%m.%Y}"}
     now = {
         str(row["action_id"]): "paid"
         if row["paid"] and row["status"].startswith("approved")
         else row["status"]
-        for row in sandbox.actions(
-            date_start=ago(oldest).strftime("%d.%m.%Y"), date_end=ago(youngest).strftime("%d.%m.%Y")
-        )
+        for row in sandbox.actions(**days)
+        if row["status_updated"] <= f"{latest:%Y-%m-%d %H:%M:%S}"
     }
     found = rows(
         db,

@@ -217,7 +217,7 @@ def test_an_import_tells_what_it_did_and_deletes_nothing(tmp_path: Path) -> None
     ]
 
 
-@pytest.mark.usefixtures("trusted")
+@pytest.mark.usefixtures("trusted", "without_airflow")
 def test_without_airflows_database_an_import_says_when_it_takes_effect(tmp_path: Path) -> None:
     told = take_in(write(tmp_path, OLD))
     assert told.exit_code == 0
@@ -252,6 +252,7 @@ def test_schedules_of_git_are_not_taken_over(tmp_path: Path) -> None:
 # reparse
 
 
+@pytest.mark.usefixtures("without_airflow")
 def test_where_airflow_cannot_be_reached_reparse_is_one_sentence() -> None:
     found = run("reparse", "daily")
     assert isinstance(found.exception, AirflowUnreachableError)

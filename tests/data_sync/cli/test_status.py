@@ -14,7 +14,8 @@ def status(*words: str) -> Result:
     return CliRunner().invoke(cli, ["status", *words])
 
 
-def test_where_airflows_database_is_out_of_reach_it_says_so_and_shows_the_rest(database: str) -> None:
+@pytest.mark.usefixtures("database", "without_airflow")
+def test_where_airflows_database_is_out_of_reach_it_says_so_and_shows_the_rest() -> None:
     found = json.loads(status("--json").output)
     assert found["tables"]["schedules"] == 0
     assert "cannot be reached" in found["unreadable"]["services"]
