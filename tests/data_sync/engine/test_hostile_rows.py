@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.execution_time.context import set_current_context
 
+from data_sync.dag import work
 from data_sync.database import Database
 from data_sync.errors import TooManyRejectedError
 from data_sync.local import totals
@@ -210,6 +214,21 @@ def test_a_unit_of_which_too_much_was_set_aside_fails_and_says_what_to_do(
     settled = settle_run(db, "r1", Airflow(run="failed", admitad__sync_0="failed"))
     assert settled.statuses == {ACCOUNT: "failed"}
     assert settled.complete == ()
+
+
+def test_the_task_of_such_a_unit_fails_at_once_and_is_not_tried_again(
+    db: Database, admitad: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil(admitad, every=2)
+    fields = {"conn_type": "affiliate_admitad", "host": admitad.base}
+    secret = {"login": "sandbox-admitad-id", "password": "sandbox-admitad-secret"}
+    monkeypatch.setenv("AIRFLOW_CONN_ADMITAD_DEFAULT", json.dumps(fields | secret))
+    opened = open_run(db, make_request("r1", make_schedule(**ONE_DAY)))
+    task = SimpleNamespace(dag_id="sync__daily", run_id="r1", max_tries=4, try_number=1)
+    with set_current_context({"ti": task}), pytest.raises(AirflowFailException, match="were set aside"):
+        work.sync(ACCOUNT, opened.units[0])
+    (unit,) = units_of(db, opened.id)
+    assert unit["status"] == "failed"
 
 
 def test_once_it_is_mended_the_same_unit_is_read_again_from_its_start(db: Database, admitad: Caller) -> None:
