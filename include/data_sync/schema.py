@@ -9,7 +9,7 @@ from data_sync.database import Database, one
 from data_sync.errors import DatabaseError
 
 #: The newest file in ``migrations/versions``; a test compares the two.
-REVISION = "0013"
+REVISION = "0014"
 
 
 def require_current_schema(db: Database) -> None:

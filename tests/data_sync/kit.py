@@ -215,6 +215,14 @@ class Child:
     def is_running(self) -> bool:
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
+    def is_stopped(self) -> bool:
+        """Tell whether it has stopped, and would go on."""
+        return os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def go_on(self) -> None:
+        """Let it go on after it has stopped."""
+        os.kill(self.pid, signal.SIGCONT)
+
     def wait(self) -> int:
         """Wait for its end and return its exit status; negative for a signal."""
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])

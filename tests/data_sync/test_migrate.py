@@ -81,6 +81,34 @@ def test_a_migration_that_fails_half_way_leaves_nothing(
     fresh.close()
 
 
+def test_what_an_older_history_did_not_keep_is_told_as_unknown(fresh: Database) -> None:
+    """Orders and gross amounts came into the history late: of moments before, nobody knows them."""
+    with pytest.MonkeyPatch.context() as patch:
+        real = migrate.command.upgrade
+        patch.setattr(migrate.command, "upgrade", lambda config, _: real(config, "0013"))
+        migrate.migrate()
+    with fresh.transaction() as cursor:
+        cursor.execute(
+            "INSERT INTO data_sync.purchases (account, key, network, grain, day, status, orders, "
+            "gross_orders, commission, commission_currency, is_correction, raw, digest, first_seen_at, "
+            "updated_at, read_at, log_id) VALUES ('boostiny_default', 'a', 'boostiny', 'report_row', "
+            "'2026-03-02', NULL, 2, 3, 5, 'USD', false, '{}', '', now(), now(), now(), 1)"
+        )
+        cursor.execute(
+            "INSERT INTO data_sync.purchase_changes (account, key, change, from_commission, to_commission, "
+            "log_id) VALUES ('boostiny_default', 'a', 'changed', 4, 5, 1)"
+        )
+    before = rows(fresh, "SELECT first_seen_at AS then FROM data_sync.purchases")[0]["then"]
+    migrate.migrate()
+    told = "SELECT commission, orders, gross_orders FROM data_sync.purchases_as_of(%s)"
+    assert rows(fresh, told, before) == [{"commission": 4, "orders": None, "gross_orders": None}]
+    now = fresh.clock()
+    assert rows(fresh, told, now) == [{"commission": 5, "orders": 2, "gross_orders": 3}]
+    assert migrate.migrate() == schema.REVISION
+    assert rows(fresh, told, now) == [{"commission": 5, "orders": 2, "gross_orders": 3}]
+    fresh.close()
+
+
 def test_a_missing_connection_and_a_dead_server_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AIRFLOW_CONN_DATA_SYNC", raising=False)
     with pytest.raises(DatabaseError, match="Set AIRFLOW_CONN_DATA_SYNC to a postgresql:// address"):

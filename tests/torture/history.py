@@ -6,10 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tests.torture.tables import Connection, Stored
+from tests.torture.tables import MONEY, Connection, Stored
 from tests.torture.truth import Money, Row
-
-_MONEY = ("status", "status_word", "sale_amount", "sale_currency", "commission", "commission_currency")
 
 
 def last_change(connection: Connection) -> int:
@@ -100,5 +98,5 @@ def _next(states: Sequence[Row | None], place: int, money: Money | None) -> int:
 
 
 def _sides(change: Mapping[str, Any]) -> tuple[Money, Money]:
-    sides = [tuple(change[f"{side}_{name}"] for name in _MONEY) for side in ("from", "to")]
+    sides = [tuple(change[f"{side}_{name}"] for name in MONEY) for side in ("from", "to")]
     return sides[0], sides[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -101,24 +101,28 @@ def play_on(
     *,
     say: Callable[[str], None] = lambda line: None,
     until: float | None = None,
-) -> None:
+) -> Counter[str]:
     """Play the rounds of one seed on servers that are running, in a fresh database.
 
     :param until: no round begins after this moment of the monotonic clock.
+    :return: how often each sort of trouble was really met, not only planned.
     """
     folder, postgres, pooler = running
     settings, _ = settings_of(seed)
-    truth = Truth(settings)
+    truth, met = Truth(settings), Counter[str]()
     with site(folder, postgres, pooler, settings) as here:  # type: ignore[arg-type]
         for number in range(1, rounds + 1):
             if until is not None and time.monotonic() > until:
-                return
-            say(_play_round(here, truth, draw(seed, number)))
+                break
+            line, happened = _play_round(here, truth, draw(seed, number))
+            say(line)
+            met.update(happened)
             truth.forget()
             tidy(here.folder)
+    return met
 
 
-def _play_round(here: Site, truth: Truth, plan: Plan) -> str:
+def _play_round(here: Site, truth: Truth, plan: Plan) -> tuple[str, Mapping[str, int]]:
     if plan.advance:
         here.sandbox.advance(plan.advance)
     with here.connect() as connection:
@@ -139,7 +143,7 @@ def _play_round(here: Site, truth: Truth, plan: Plan) -> str:
             expected = _still_to_do(now, snapshot(connection))
         again.go()
         _require(_after_all(now, expected), "after an undisturbed run")
-    return _line(now, drive)
+    return _line(now, drive), drive.tally
 
 
 def _require(problems: Iterator[str], when: str) -> None:

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 
@@ -19,9 +19,13 @@ PLACES = tuple((account, kind) for account in ACCOUNTS for kind in KINDS)
 Place = tuple[str, str]
 Connection = psycopg.Connection[dict[str, Any]]
 
-_MONEY = "status, status_word, sale_amount, sale_currency, commission, commission_currency"
+#: What the history tells of a row, in the order of :data:`tests.torture.truth.Money`.
+MONEY = (
+    "status", "status_word", "orders", "gross_orders", "sale_amount", "sale_currency", "commission",
+    "commission_currency", "gross_sale_amount", "gross_commission",
+)  # fmt: skip
 _COLUMNS = {
-    "purchases": f"{_MONEY}, day, orders, campaign_key",
+    "purchases": f"{', '.join(MONEY)}, day, campaign_key",
     "campaigns": "name",
     "coupons": "name, code",
 }
@@ -58,8 +62,7 @@ def _rows(connection: Connection, account: str, kind: str) -> Mapping[str, Store
         key, gone, raw, *values = row.values()
         money: Money | None = None
         if kind == "purchases":
-            status, word, sale, sale_currency, commission, currency = values[:6]
-            money, values = (status, word, sale, sale_currency, commission, currency), values[6:]
+            money, values = cast(Money, tuple(values[: len(MONEY)])), values[len(MONEY) :]
         rows[key] = Stored(Row(money, tuple(values), decoded(raw)), gone)
     return rows
 

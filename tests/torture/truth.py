@@ -37,8 +37,12 @@ ADMITAD, BOOSTINY = "admitad_default", "boostiny_default"
 #: of its uncertain zone, and for Admitad the day of Moscow that a day of UTC ends in.
 EDGES = {ADMITAD: (1, 2), BOOSTINY: (1, 1)}
 
-#: Status, its word, sale and its currency, commission and its currency: what the history tells of a row.
-Money = tuple[str | None, str | None, Decimal | None, str | None, Decimal | None, str | None]
+#: What the history tells of a row: status, its word, orders net and gross, sale and its currency, commission
+#: and its currency, gross sale and gross commission.
+Money = tuple[
+    str | None, str | None, int | None, int | None, Decimal | None, str | None, Decimal | None, str | None,
+    Decimal | None, Decimal | None,
+]  # fmt: skip
 
 _STATUSES = {"pending": "pending", "approved": "approved", "approved_but_stalled": "approved",
              "declined": "declined"}  # fmt: skip
@@ -49,8 +53,8 @@ class Row:
     """A row as the tables must hold it.
 
     :param money: of a purchase what its history tells, else ``None``.
-    :param values: other columns that are compared: of a purchase its day, orders and campaign, of others
-        name and code.
+    :param values: other columns that are compared: of a purchase its day and campaign, of others name and
+        code.
     :param raw: what the network sends, decoded, amounts exact.
     """
 
@@ -167,17 +171,20 @@ def _action(sent: dict[str, Any]) -> tuple[str, Row]:
     if status == "approved" and sent["paid"]:
         status = "paid"
     sale = None if sent["cart"] is None else Decimal(str(sent["cart"]))
-    money = (status, word, sale, None if sale is None else currency, Decimal(str(sent["payment"])), currency)
+    payment = Decimal(str(sent["payment"]))
+    money = (
+        status, word, 1, None, sale, None if sale is None else currency, payment, currency, None, None
+    )  # fmt: skip
     day = date.fromisoformat(sent["action_date"][:10])
     raw = sent | {"click_user_ip": None, "click_user_referer": None}
-    return str(sent["action_id"]), Row(money, (day, 1, str(sent["advcampaign_id"])), raw)
+    return str(sent["action_id"]), Row(money, (day, str(sent["advcampaign_id"])), raw)
 
 
 def _line(sent: dict[str, Any], kind: ReportKind) -> tuple[str, Row]:
     key = f"{sent['campaign_id']}|{sent.get('code_id', '')}|{sent['date']}|||"
-    money = (
-        None, None, Decimal(sent["net_sales_amount_usd"]), "USD", Decimal(sent["net_revenue"]), "USD"
-    )  # fmt: skip
-    values = (date.fromisoformat(sent["date"]), int(sent["net_orders"]), sent["campaign_id"])
+    orders = int(sent["net_orders"]), int(sent["orders"])
+    net = Decimal(sent["net_sales_amount_usd"]), "USD", Decimal(sent["net_revenue"]), "USD"
+    money = (None, None, *orders, *net, Decimal(sent["sales_amount_usd"]), Decimal(sent["revenue"]))
+    values = (date.fromisoformat(sent["date"]), sent["campaign_id"])
     key = f"link:{key}" if kind is ReportKind.LINK else key
     return key, Row(money, values, sent | {"full_count": None})

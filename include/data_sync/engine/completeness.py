@@ -15,7 +15,7 @@ from datetime import date, datetime
 
 from data_sync.database import Cursor, one
 from data_sync.engine.storing import Source
-from data_sync.engine.tables import NO_DAY, KindTable, filter_of
+from data_sync.engine.tables import IN_HISTORY, NO_DAY, KindTable, filter_of
 from network_clients.records import Kind, Traffic
 
 _HASH = "hashtextextended(t.key, 0)"
@@ -62,16 +62,13 @@ adopted AS (
 SELECT count(*) AS vanished FROM gone
 """
 
-_VANISHED_HISTORY = """,
+_VANISHED_HISTORY = f""",
 history AS (
-    INSERT INTO data_sync.purchase_changes (account, key, change, from_status, to_status, from_status_word,
-        to_status_word, from_sale_amount, to_sale_amount, from_sale_currency, to_sale_currency,
-        from_commission, to_commission, from_commission_currency, to_commission_currency, log_id)
-    SELECT account, key, 'vanished', status, status, status_word, status_word, sale_amount, sale_amount,
-        sale_currency, sale_currency, commission, commission, commission_currency, commission_currency,
-        %(log_id)s
+    INSERT INTO data_sync.purchase_changes (account, key, change,
+        {", ".join(f"from_{name}, to_{name}" for name in IN_HISTORY)}, log_id)
+    SELECT account, key, 'vanished', {", ".join(f"{name}, {name}" for name in IN_HISTORY)}, %(log_id)s
     FROM gone
-)"""
+)"""  # noqa: S608
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from data_sync.engine.tables import KindTable
+from data_sync.engine.tables import IN_HISTORY, KindTable
 from network_clients.records import Kind
 
 #: Columns of every kind's table that the engine fills, in the order of :func:`copy`.
@@ -136,15 +136,14 @@ def _incoming(table: KindTable) -> str:
     )"""  # noqa: S608
 
 
-_MONEY = ("status", "status_word", "sale_amount", "sale_currency", "commission", "commission_currency")
-_OLD_MONEY = " ".join(f"t.{name} AS old_{name}," for name in _MONEY)
-_OLD, _NEW = (", ".join(f"d.{prefix}{name}" for name in _MONEY) for prefix in ("old_", ""))
+_OLD_MONEY = " ".join(f"t.{name} AS old_{name}," for name in IN_HISTORY)
+_OLD, _NEW = (", ".join(f"d.{prefix}{name}" for name in IN_HISTORY) for prefix in ("old_", ""))
 _HISTORY = f""",
     history AS (
         INSERT INTO data_sync.purchase_changes (account, key, change,
-            {", ".join(f"from_{name}, to_{name}" for name in _MONEY)}, network_time, log_id)
+            {", ".join(f"from_{name}, to_{name}" for name in IN_HISTORY)}, network_time, log_id)
         SELECT %(account)s, d.key, CASE WHEN d.had_vanished THEN 'returned' ELSE 'changed' END,
-            {", ".join(f"d.old_{name}, d.{name}" for name in _MONEY)}, d.changed_at, %(log_id)s
+            {", ".join(f"d.old_{name}, d.{name}" for name in IN_HISTORY)}, d.changed_at, %(log_id)s
         FROM decided d
         WHERE d.allowed AND NOT d.same AND (d.had_vanished OR ({_OLD}) IS DISTINCT FROM ({_NEW}))
     )"""  # noqa: S608

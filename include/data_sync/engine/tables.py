@@ -128,6 +128,9 @@ PURCHASES = KindTable(
         "raw": "jsonb",
     },
 )
+#: Columns of a purchase whose changes are kept (law 13): its status, and how much it stands for.
+IN_HISTORY = ("status", "status_word", "orders", "gross_orders", "sale_amount", "sale_currency", "commission",
+              "commission_currency", "gross_sale_amount", "gross_commission")  # fmt: skip
 TABLES = {table.kind: table for table in (CAMPAIGNS, COUPONS, PURCHASES)}
 
 

@@ -177,7 +177,9 @@ def to_line(row: Row) -> Purchase:
         traffic=Traffic(row.text("traffic") or Traffic.COUPON),
         day=row.day("day"),
         orders=row.count("orders"),
+        gross_orders=row.count("gross_orders"),
         commission=row.money("amount", "USD", CurrencySource.NETWORK),
+        gross_commission=row.money("gross", "USD", CurrencySource.NETWORK),
         raw=row.raw,
     )
 

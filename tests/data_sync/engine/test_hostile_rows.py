@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.execution_time.context import set_current_context
 
+from data_sync.dag import work
 from data_sync.database import Database
 from data_sync.errors import TooManyRejectedError
 from data_sync.local import totals
@@ -129,6 +133,55 @@ def test_a_field_that_is_nested_too_deep_is_kept_as_text(db: Database, admitad: 
     assert again[0]["rows_unchanged"] == again[0]["rows_read"], "the same answer is the same row"
 
 
+BOOSTINYS_DAY = {"first": "2026-03-02", "last": "2026-03-02"}
+
+
+@pytest.mark.parametrize(("fault", "longest"), [("huge_field", 10_000_000), ("wrong_encoding", 4)])
+def test_odd_texts_of_a_report_are_kept_whole(db: Database, site: Site, fault: str, longest: int) -> None:
+    site.fault(fault, every=1000, count=None)
+    boostiny.sync_run(db, "r1", site.account(link_traffic="no"), **BOOSTINYS_DAY)
+    odd = rows(
+        db,
+        "SELECT DISTINCT length(campaign_name) AS longest, campaign_name AS name FROM data_sync.purchases "
+        "WHERE campaign_name LIKE '0123456789%%' OR campaign_name LIKE 'caf%%'",
+    )
+    assert [row["longest"] for row in odd] == [longest]
+    assert odd[0]["name"] in ("0123456789" * 1_000_000, "caf\ufffd")
+
+
+def test_a_field_of_a_report_that_is_nested_too_deep_is_kept_as_text(db: Database, site: Site) -> None:
+    site.fault("deep_nesting", every=25, count=None)
+    load = site.account(link_traffic="no")
+    boostiny.sync_run(db, "r1", load, **BOOSTINYS_DAY)
+    deep = rows(db, "SELECT raw ->> 'extra' AS extra FROM data_sync.purchases WHERE raw ? 'extra'")
+    assert deep
+    assert all(row["extra"].startswith("[[[[") for row in deep)
+    (again,) = boostiny.sync_run(db, "r2", load, **BOOSTINYS_DAY)
+    assert again["rows_unchanged"] == again["rows_read"], "the same answer is the same row"
+
+
+@pytest.mark.parametrize("fault", ["missing_id", "text_amount"])
+def test_a_report_of_which_too_much_was_set_aside_fails_and_says_what_to_do(
+    db: Database, site: Site, fault: str
+) -> None:
+    site.fault(fault, every=3, count=None)
+    load = site.account()
+    opened = boostiny.open_boostiny(db, "r1")
+    with pytest.raises(TooManyRejectedError) as failed:
+        boostiny.sync_unit(db, "r1", opened.units[0], load)
+    (unit,) = units_of(db, opened.id)
+    assert (unit["status"], unit["is_complete"]) == ("failed", False)
+    assert unit["error"]["message"] == str(failed.value)
+    assert unit["rows_rejected"] * 3 == pytest.approx(unit["rows_read"], rel=0.2)
+    kept = rows(db, "SELECT account, reason, payload FROM data_sync.rejected_records")
+    assert len(kept) == unit["rows_rejected"] > 20
+    assert str(HOSTILE[fault][0]) in str(failed.value)
+    assert len(rows(db, "SELECT 1 FROM data_sync.purchases")) == unit["rows_inserted"] > 100
+    settled = settle_run(db, "r1", Airflow(run="failed", boostiny__sync_0="failed"))
+    assert settled.statuses == {boostiny.ACCOUNT: "failed"}
+    assert settled.complete == ()
+
+
 def spoil(sandbox: Caller, every: int) -> None:
     sandbox.admin("/faults", method="DELETE")
     sandbox.fault("missing_currency", every=every, count=None)
@@ -161,6 +214,21 @@ def test_a_unit_of_which_too_much_was_set_aside_fails_and_says_what_to_do(
     settled = settle_run(db, "r1", Airflow(run="failed", admitad__sync_0="failed"))
     assert settled.statuses == {ACCOUNT: "failed"}
     assert settled.complete == ()
+
+
+def test_the_task_of_such_a_unit_fails_at_once_and_is_not_tried_again(
+    db: Database, admitad: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil(admitad, every=2)
+    fields = {"conn_type": "affiliate_admitad", "host": admitad.base}
+    secret = {"login": "sandbox-admitad-id", "password": "sandbox-admitad-secret"}
+    monkeypatch.setenv("AIRFLOW_CONN_ADMITAD_DEFAULT", json.dumps(fields | secret))
+    opened = open_run(db, make_request("r1", make_schedule(**ONE_DAY)))
+    task = SimpleNamespace(dag_id="sync__daily", run_id="r1", max_tries=4, try_number=1)
+    with set_current_context({"ti": task}), pytest.raises(AirflowFailException, match="were set aside"):
+        work.sync(ACCOUNT, opened.units[0])
+    (unit,) = units_of(db, opened.id)
+    assert unit["status"] == "failed"
 
 
 def test_once_it_is_mended_the_same_unit_is_read_again_from_its_start(db: Database, admitad: Caller) -> None:

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data_sync.database import Database
+from data_sync.engine.tables import IN_HISTORY
 from network_clients.records import Traffic
 from tests.data_sync.engine.scripted import Action, ScriptedClient, ScriptedReport, action, line
 from tests.data_sync.kit import read, rows
@@ -19,8 +20,8 @@ TODAY = datetime.now(UTC).date()
 #: What the history of a purchase holds, and so what can be told of the past.
 KEPT = (
     "account, key, network, grain, traffic, day, occurred_at, campaign_key, campaign_name, coupon_code, "
-    "order_ref, status, status_word, sale_amount, sale_currency, commission, commission_currency, "
-    "first_seen_at"
+    "order_ref, status, status_word, orders, gross_orders, sale_amount, sale_currency, commission, "
+    "commission_currency, gross_sale_amount, gross_commission, first_seen_at"
 )
 
 
@@ -71,12 +72,16 @@ forms = st.fixed_dictionaries(
 answers = st.lists(st.dictionaries(numbers, forms, max_size=4), min_size=1, max_size=6)
 
 
-@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(answers=answers)
-def test_the_past_is_what_the_present_was(db: Database, answers: list[dict[int, dict[str, Any]]]) -> None:
+def begin_anew(db: Database) -> None:
     with db.transaction() as cursor:
         cursor.execute("TRUNCATE data_sync.purchases, data_sync.purchase_changes, data_sync.reads")
         cursor.execute("TRUNCATE data_sync.sync_runs CASCADE")
+
+
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(answers=answers)
+def test_the_past_is_what_the_present_was(db: Database, answers: list[dict[int, dict[str, Any]]]) -> None:
+    begin_anew(db)
     seen: list[tuple[datetime, list[dict[str, Any]]]] = [(db.clock(), [])]
     for number, answer in enumerate(answers):
         read(db, f"r{number}", ScriptedClient([action(key, **form) for key, form in answer.items()]))
@@ -88,6 +93,37 @@ def test_the_past_is_what_the_present_was(db: Database, answers: list[dict[int, 
     codes = {row["key"]: row["coupon_code"] for row in rows(db, "SELECT * FROM data_sync.purchases")}
     for moment, was in seen:
         assert as_of(db, moment) == [row | {"coupon_code": codes[row["key"]]} for row in was]
+
+
+counts_of_orders = st.sampled_from([None, 0, 1, 3])
+sums = st.sampled_from([None, "0", "1.25", "8"])
+figures = st.fixed_dictionaries(
+    {"orders": counts_of_orders, "gross_orders": counts_of_orders, "amount": sums, "gross": sums}
+)
+reports = st.lists(st.dictionaries(st.sampled_from("abc"), figures, max_size=3), min_size=1, max_size=6)
+
+
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(reports=reports)
+def test_the_past_of_sums_of_orders_is_what_they_were(
+    db: Database, reports: list[dict[str, dict[str, Any]]]
+) -> None:
+    """Gross amounts and numbers of orders alone are a change, too: a sale that was cancelled at once."""
+    begin_anew(db)
+    seen: list[tuple[datetime, list[dict[str, Any]]]] = []
+    for number, report in enumerate(reports):
+        listed = [line(key, **form) for key, form in report.items()]
+        read(db, f"r{number}", ScriptedReport(listed, traffic=(Traffic.COUPON,)))
+        seen.append((db.clock(), current(db)))
+    for (moment, was), report in zip(seen, reports, strict=True):
+        assert as_of(db, moment) == was
+        assert {row["key"]: (row["orders"], row["gross_orders"]) for row in was} == {
+            key: (form["orders"], form["gross_orders"]) for key, form in report.items()
+        }
+    told = rows(db, "SELECT * FROM data_sync.purchase_changes WHERE change = 'changed'")
+    for row in told:
+        sides = [[row[f"{side}_{name}"] for name in IN_HISTORY] for side in ("from", "to")]
+        assert sides[0] != sides[1], "no line without a change"
 
 
 def sale(key: int, **fields: Any) -> Action:
