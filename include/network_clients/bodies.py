@@ -72,10 +72,11 @@ def json_as(kind: type[T]) -> Callable[[Answer], T]:
 
 def _mended(body: bytes) -> bytes:
     body = body.removeprefix(_BOM)
-    try:
-        body.decode("utf-8")
-    except UnicodeDecodeError:
-        body = body.decode("utf-8", "replace").encode()
+    if not body.isascii():
+        try:
+            body.decode("utf-8")
+        except UnicodeDecodeError:
+            body = body.decode("utf-8", "replace").encode()
     # Most bodies hold no escape at all, which is found ten times faster than that they hold none of these.
     if b"\\" not in body or (b"\\ud" not in body and b"\\uD" not in body):
         return body

@@ -179,6 +179,42 @@ class RejectedRow(msgspec.Struct, frozen=True, kw_only=True):
     raw: bytes
 
 
+class PlainPurchase(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A purchase that was read at once, see :mod:`network_clients.plain`: times and amounts are texts.
+
+    Times are ISO 8601 in UTC. Its fields are the columns of purchases, in their order.
+    """
+
+    key: str
+    grain: str = Grain.ORDER.value
+    traffic: str | None = None
+    day: str
+    occurred_at: str | None = None
+    clicked_at: str | None = None
+    closed_at: str | None = None
+    changed_at: str | None = None
+    campaign_key: str | None = None
+    campaign_name: str | None = None
+    coupon_code: str | None = None
+    order_ref: str | None = None
+    status: str | None = None
+    status_word: str | None = None
+    orders: int | None = 1
+    gross_orders: int | None = None
+    is_correction: bool = False
+    corrects_key: str | None = None
+    country: str | None = None
+    sub_ids: tuple[str, ...] = ()
+    sale_amount: str | None = None
+    sale_currency: str | None = None
+    commission: str | None = None
+    commission_currency: str | None = None
+    gross_sale_amount: str | None = None
+    gross_commission: str | None = None
+    currency_source: str | None = None
+    raw: bytes
+
+
 class Translator(Protocol):
     """Turns sent rows into records; :class:`network_clients.rows.RowReader` is one."""
 
@@ -188,6 +224,9 @@ class Translator(Protocol):
 
     def translate(self, row: SentRow) -> Record | RejectedRow:
         """Read a row; one that cannot be stored truthfully comes back with the reason."""
+
+    def plainly(self, row: SentRow) -> PlainPurchase | None:
+        """Read a row at once; ``None`` where only :meth:`translate` tells what it is."""
 
 
 class SentRow(msgspec.Struct, frozen=True, gc=False):
@@ -206,6 +245,10 @@ class SentRow(msgspec.Struct, frozen=True, gc=False):
     def translated(self) -> Record | RejectedRow:
         """Read the row."""
         return self.translator.translate(self)
+
+    def plain(self) -> PlainPurchase | None:
+        """Read the row at once, if it is plainly well-formed."""
+        return self.translator.plainly(self)
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from network_clients.records import Grain, Record, RejectedRow, SentRow
+from network_clients.plain import PlainReader
+from network_clients.records import Grain, PlainPurchase, Record, RejectedRow, SentRow
 from network_clients.row import Row, decoder_of, fields_of, parse_row
 from network_clients.values import InvalidValueError
 
@@ -46,6 +47,7 @@ class RowReader:
     :param volatile: fields that speak of the list and not of their row; they are null too, or a row would
         change whenever another one appears.
     :param skips: tells rows that are none of this kind, such as a line of sums.
+    :param plain: reads the well-formed ones among them at once.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class RowReader:
         withheld: tuple[str, ...] = (),
         volatile: tuple[str, ...] = (),
         skips: Callable[[Row], bool] | None = None,
+        plain: PlainReader | None = None,
     ) -> None:
         self.grain = grain
         self._to_record = to_record
@@ -69,6 +72,7 @@ class RowReader:
         self._nulled = {name: msgspec.json.encode(name) for name in (*withheld, *volatile)}
         self._parts = {"decoder": decoder_of(reads, self._nulled)} if reads else {}
         self._skips = skips
+        self._plain = plain
         # Where nothing but one field decides, the others are not even split.
         self._head = _head(id_field) if identify is None and skips is None and not volatile else None
 
@@ -95,6 +99,10 @@ class RowReader:
         except InvalidValueError as error:
             return rejected(error, row.key, raw)
         return record if record.key == row.key else msgspec.structs.replace(record, key=row.key)
+
+    def plainly(self, row: SentRow) -> PlainPurchase | None:
+        """Read a row that was told apart at once; ``None`` where it takes a closer look."""
+        return None if self._plain is None else self._plain.read(row)
 
     def _look_into(self, sent: msgspec.Raw, reading: Reading) -> None:
         raw, key = bytes(sent), None

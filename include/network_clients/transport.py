@@ -265,6 +265,8 @@ class Transport:
         return hashlib.sha256(value.encode()).hexdigest() if is_secret else value
 
     def _say_call(self, request: Request, response: requests.Response, size: int, started: float) -> None:
+        if not log.isEnabledFor(logging.DEBUG):
+            return
         log.debug(
             "%s %s: %s %s gave %d, %d bytes in %.2f s",
             self._facts.slug,

@@ -149,7 +149,7 @@ def _read_moment(text: str, zone: ZoneInfo) -> tuple[datetime, date]:
     try:
         written = datetime.fromisoformat(text)
         if written.tzinfo is None:
-            offset = _offset_within(text[:13], zone)
+            offset = offset_within(text[:13], zone)
             if offset is None:
                 return written.replace(tzinfo=zone).astimezone(UTC), written.date()
             return written.replace(tzinfo=UTC) - offset, written.date()
@@ -159,8 +159,11 @@ def _read_moment(text: str, zone: ZoneInfo) -> tuple[datetime, date]:
 
 
 @lru_cache(maxsize=256)
-def _offset_within(hour: str, zone: ZoneInfo) -> timedelta | None:
-    """Return a zone's offset in an hour, or at midnight of a day; ``None`` where it changes in between."""
+def offset_within(hour: str, zone: ZoneInfo) -> timedelta | None:
+    """Return a zone's offset in an hour, or at midnight of a day; ``None`` where it changes in between.
+
+    :raises ValueError: when there is no such hour.
+    """
     start = datetime.fromisoformat(hour).replace(tzinfo=zone)
     offset = start.utcoffset()
     return offset if (start + timedelta(minutes=59, seconds=59)).utcoffset() == offset else None

@@ -24,6 +24,8 @@ def names_of(page: Page) -> list[str]:
     that is neither.
     """
     names = [*storable_all([row.key for row in page.records]), *map(name_of, page.rejected)]
+    if names == [*page.items]:
+        return names
     known = set(names)
     return [*names, *(item for item in dict.fromkeys(storable_all(page.items)) if item not in known)]
 
@@ -46,11 +48,21 @@ def lines_of(page: Page) -> list[str]:
 
     A line that comes again word for word is another one of the same kind, or the same one at another place.
     """
+    if not _has_lines(page.records):
+        return []
     return [
         f"{storable(record.key)}\n{hashlib.blake2b(record.raw, digest_size=16).hexdigest()}"
         for record in page.records
         if _is_line(record)
     ]
+
+
+def _has_lines(rows: Sequence[Record | SentRow]) -> bool:
+    """Tell whether any of these rows is a line of a report; most pages hold rows of one reader alone."""
+    readers = {row.translator for row in rows if type(row) is SentRow}
+    if any(reader.grain is Grain.REPORT_ROW for reader in readers):
+        return True
+    return any([_is_line(row) for row in rows if type(row) is not SentRow])
 
 
 def _is_line(row: Record | SentRow) -> bool:
@@ -81,7 +93,9 @@ def _is_item(row: RejectedRow, item: str, seen: Mapping[str, int]) -> bool:
     return name_of(row) == item or (nameless and name_of(row) in seen)
 
 
-def number_doubles(records: Sequence[Record | SentRow], seen: Mapping[str, int]) -> list[Record | SentRow]:
+def number_doubles(
+    records: Sequence[Record | SentRow], seen: Mapping[str, int]
+) -> Sequence[Record | SentRow]:
     """Give report rows with the same key keys of their own: the second is ``<key>#2``, and so on.
 
     They are sums of different orders, so each counts; the order of the list keeps the numbers stable. Of
@@ -89,6 +103,8 @@ def number_doubles(records: Sequence[Record | SentRow], seen: Mapping[str, int])
 
     :param seen: how often a key was in this list before.
     """
+    if not _has_lines(records):
+        return records
     counts = Counter(seen)
     numbered: list[Record | SentRow] = []
     for record in records:

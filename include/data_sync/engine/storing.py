@@ -8,9 +8,11 @@ older answer over a newer one.
 
 from __future__ import annotations
 
+from binascii import hexlify
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -18,7 +20,7 @@ import psycopg
 
 from data_sync.database import Cursor, one
 from data_sync.engine import statements
-from data_sync.engine.encoding import json_of, line_of
+from data_sync.engine.encoding import json_of, line_of, plain_line
 from data_sync.engine.tables import KindTable, UnstorableRowError, row_of
 from network_clients.records import Purchase, Record, RejectedRow, SentRow, Status
 
@@ -160,33 +162,42 @@ class _Storing:
         known = len(self._stored.rejected)
         try:
             with self._cursor.connection.transaction():
-                self._stored.inserted += self._copy(self._translated(rows), now)
+                self._stored.inserted += self._copy(rows, now)
         except _REFUSALS:
             # One of them cannot be held, or is there by now: which, the slower way finds out.
             del self._stored.rejected[known:]
             return self._insert_or_split([*self._translated(rows)])
         return []
 
-    def _copy(self, rows: Iterator[_Ready], now: datetime) -> int:
+    def _copy(self, rows: Iterable[Incoming], now: datetime) -> int:
         """Copy rows as they are translated, none of which is kept meanwhile; return how many."""
-        source, chunk, size, copied = self._source, [], 0, 0
+        source, chunk, copied = self._source, bytearray(), 0
         start = b"\t%b\t%b\t\\\\x" % (source.account.encode(), source.network.encode())
-        written = now.isoformat().encode()
+        written = now.isoformat()
+        ends = cache(lambda asked: f"\t{written}\t{written}\t{asked.isoformat()}\t{source.log_id}\n".encode())
         with self._cursor.copy(statements.copy(self._table)) as copy:
-            for row in rows:
-                incoming = row.incoming
-                asked = incoming.asked_at.isoformat().encode()
-                line = row.line + b"%b%b\t%b\t%b\t%b\t%d\n" % (
-                    start, incoming.fingerprint.hex().encode(), written, written, asked, source.log_id,
-                )  # fmt: skip
-                chunk.append(line)
+            for incoming, line in self._lines(rows):
+                chunk += line
+                chunk += start
+                chunk += hexlify(incoming.fingerprint)
+                chunk += ends(incoming.asked_at)
                 copied += 1
-                size += len(line)
-                if size > _CHUNK:
-                    copy.write(b"".join(chunk))
-                    chunk, size = [], 0
-            copy.write(b"".join(chunk))
+                if len(chunk) > _CHUNK:
+                    copy.write(chunk)
+                    chunk = bytearray()
+            copy.write(chunk)
         return copied
+
+    def _lines(self, rows: Iterable[Incoming]) -> Iterator[tuple[Incoming, bytes]]:
+        """Translate rows into lines of COPY, those that are plainly well-formed at once."""
+        for incoming in rows:
+            row = incoming.row
+            plain = row.plain() if type(row) is SentRow else None
+            line = None if plain is None else plain_line(plain)
+            if line is None:
+                yield from ((ready.incoming, ready.line) for ready in self._translated((incoming,)))
+            else:
+                yield incoming, line
 
     def _insert_or_split(self, rows: list[_Ready]) -> list[_Ready]:
         if not rows:

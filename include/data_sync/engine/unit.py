@@ -223,23 +223,23 @@ class UnitReader:
     def _take(self, part: Slice, page: Page, asked_at: datetime, asked_with: dict[str, Any] | None) -> None:
         """Take a page into the next batch, if it belongs to the list that is being read."""
         current, names = self.state.current, names_of(page)
-        fresh, seen = self._without_overlap(part, page)
+        fresh, kept, seen = self._without_overlap(part, page)
         is_sure = current.is_sure_of(page, self._order)
         items = told_apart(fresh)
         if current.has_moved(page, self._order) or not (is_sure or seen.keys().isdisjoint(items)):
             self._chase(part)
         rows = number_doubles(fresh.records, seen if is_sure else {})
-        doubles = [new.key for old, new in zip(fresh.records, rows, strict=True) if old is not new]
+        pairs = zip(fresh.records, rows, strict=True)
+        doubles = [] if rows is fresh.records else [new.key for old, new in pairs if old is not new]
         # Where a fingerprint says that the list is at rest, a name that comes twice is two items.
         repeated = 0 if is_sure or page.version else len(items) - len({*items}) - len(doubles)
-        lines = lines_of(fresh)
-        if self._order is not Order.APPEND_STABLE:
-            current.ambiguous |= not seen.keys().isdisjoint(lines)
+        if seen and self._order is not Order.APPEND_STABLE:
+            current.ambiguous |= not seen.keys().isdisjoint(lines_of(fresh))
         number = current.pages
         blind = number > 0 and not (is_sure or page.overlap)
         digest = digest_of(names)
         current.take(page, asked_with, asked_at.isoformat(), digest, max(repeated, 0), blind=blind)
-        kept = [*names_of(fresh), *doubles, *lines]
+        kept += doubles
         self._seen.add(kept)
         batch = self._batch
         if batch.pages == 0:
@@ -253,22 +253,23 @@ class UnitReader:
         batch.warnings += [*page.warnings, *([DOUBLES] if doubles else [])]
         batch.total = page.total
 
-    def _without_overlap(self, part: Slice, page: Page) -> tuple[Page, Mapping[str, int]]:
-        """Return a page without what it repeats, and how often its names stand on earlier pages."""
+    def _without_overlap(self, part: Slice, page: Page) -> tuple[Page, list[str], Mapping[str, int]]:
+        """Return a page without what it repeats, its names, and how often they stand on earlier pages."""
         if not self.state.current.repeats_item_of(page):
-            return page, self._seen_before(part, page)
+            names = _all_names(page)
+            return page, names, self._seen_before(part, names)
         if (page.first_item or "").startswith(NAMELESS):
             # Which row it is shows by having come before.
-            seen = self._seen_before(part, page)
-            return without_overlap(page, seen), seen
+            seen = self._seen_before(part, _all_names(page))
+            fresh = without_overlap(page, seen)
+            return fresh, _all_names(fresh), seen
         fresh = without_overlap(page, {})
-        return fresh, self._seen_before(part, fresh)
+        names = _all_names(fresh)
+        return fresh, names, self._seen_before(part, names)
 
-    def _seen_before(self, part: Slice, page: Page) -> Mapping[str, int]:
-        """Count how often the names of a page stand on earlier ones; those that do not are left out."""
-        if not self.state.current.pages:
-            return {}
-        if not (suspects := self._seen.suspects([*names_of(page), *lines_of(page)])):
+    def _seen_before(self, part: Slice, names: Sequence[str]) -> Mapping[str, int]:
+        """Count how often names stand on earlier pages; those that do not are left out."""
+        if not self.state.current.pages or not (suspects := self._seen.suspects(names)):
             return {}
         self._store_batch(part)
         with self.db.transaction() as cursor:
@@ -471,3 +472,8 @@ class UnitReader:
     def unbilled(self) -> tuple[int, float]:
         """Return the requests and seconds of waiting that no batch has carried yet."""
         return self.client.requests - self._billed[0], self.client.waited - self._billed[1]
+
+
+def _all_names(page: Page) -> list[str]:
+    """Return what tells that the rows of a page were in the list: their names, and those of lines."""
+    return [*names_of(page), *lines_of(page)]

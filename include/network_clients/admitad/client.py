@@ -12,11 +12,13 @@ from network_clients.access import probe
 from network_clients.admitad.dialect import AdmitadDialect
 from network_clients.admitad.facts import FACTS
 from network_clients.admitad.mapping import PURCHASE_FIELDS, WITHHELD, to_campaign, to_coupon, to_purchase
+from network_clients.admitad.plain import PlainAction, plain_purchase
 from network_clients.bodies import json_as
 from network_clients.errors import NotConfiguredError
 from network_clients.facts import Filter
 from network_clients.interface import AccessReport, Credentials, Limiter, NetworkClient, Slice, TokenStore
 from network_clients.lists import Params, read_by_offset
+from network_clients.plain import PlainReader
 from network_clients.records import Kind, Page
 from network_clients.request import Patience, Request
 from network_clients.rows import RowReader
@@ -77,7 +79,12 @@ class AdmitadClient(NetworkClient):
             Kind.CAMPAIGNS: RowReader(to_campaign, self.zone),
             Kind.COUPONS: RowReader(to_coupon, self.zone),
             Kind.PURCHASES: RowReader(
-                to_purchase, self.zone, id_field="action_id", reads=PURCHASE_FIELDS, withheld=WITHHELD
+                to_purchase,
+                self.zone,
+                id_field="action_id",
+                reads=PURCHASE_FIELDS,
+                withheld=WITHHELD,
+                plain=PlainReader(PlainAction, plain_purchase, self.zone, withheld=WITHHELD),
             ),
         }
 
