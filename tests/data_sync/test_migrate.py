@@ -81,12 +81,28 @@ def test_a_migration_that_fails_half_way_leaves_nothing(
     fresh.close()
 
 
-def test_what_an_older_history_did_not_keep_is_told_as_unknown(fresh: Database) -> None:
-    """Orders and gross amounts came into the history late: of moments before, nobody knows them."""
+def migrate_to(revision: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         real = migrate.command.upgrade
-        patch.setattr(migrate.command, "upgrade", lambda config, _: real(config, "0013"))
+        patch.setattr(migrate.command, "upgrade", lambda config, _: real(config, revision))
         migrate.migrate()
+
+
+def test_what_somebody_has_built_on_a_function_is_named(fresh: Database) -> None:
+    migrate_to("0013")
+    with fresh.transaction() as cursor:
+        cursor.execute("CREATE VIEW public.april AS SELECT * FROM data_sync.purchases_as_of('2026-05-02')")
+    with pytest.raises(DatabaseError, match=r"view public.april depends on .* run data-sync migrate again"):
+        migrate.migrate()
+    with fresh.transaction() as cursor:
+        cursor.execute("DROP VIEW public.april")
+    assert migrate.migrate() == schema.REVISION
+    fresh.close()
+
+
+def test_what_an_older_history_did_not_keep_is_told_as_unknown(fresh: Database) -> None:
+    """Orders and gross amounts came into the history late: of moments before, nobody knows them."""
+    migrate_to("0013")
     with fresh.transaction() as cursor:
         cursor.execute(
             "INSERT INTO data_sync.purchases (account, key, network, grain, day, status, orders, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -14,19 +15,28 @@ from tests.e2e.airflow_site import AirflowSite
 from tests.e2e.conftest import CLOCK
 from tests.e2e.in_flight import SECOND, Flight, Start
 
-pytestmark = [pytest.mark.airflow, pytest.mark.prove, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.airflow, pytest.mark.prove, pytest.mark.timeout(1_200)]
 
 KEY = "late-changes"
-TODAY = datetime.now(ZoneInfo("Europe/Moscow")).date()
+ZONE = ZoneInfo("Europe/Moscow")
 
 
 def ago(days: int) -> date:
-    return TODAY - timedelta(days=days)
+    return (datetime.now(ZONE) - timedelta(days=days)).date()
+
+
+def leave_midnight_behind() -> None:
+    """Wait until no day of the network can end while the test runs."""
+    now = datetime.now(ZONE)
+    midnight = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), ZONE)
+    if midnight - now < timedelta(minutes=8):
+        time.sleep((midnight - now).total_seconds() + 1)
 
 
 @pytest.fixture
 def late_site(flight_site: AirflowSite) -> Iterator[AirflowSite]:
     """The network as it was eight days ago; afterwards its clock stands where the others expect it."""
+    leave_midnight_behind()
     set_clock(flight_site, 8)
     yield flight_site
     flight_site.sandbox("POST", "/clock", json={"now": CLOCK})
@@ -53,7 +63,7 @@ def settle(site: AirflowSite, but: date | None) -> None:
         "status = CASE WHEN day = %s THEN 'pending' ELSE 'declined' END WHERE account = %s AND day < %s",
         but,
         SECOND,
-        TODAY,
+        ago(0),
     )
 
 

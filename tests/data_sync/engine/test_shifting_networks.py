@@ -191,14 +191,16 @@ def test_a_report_that_is_stored_after_a_newer_one_leaves_the_newer_truth(
         with monkeypatch.context() as patch:
             patch.setattr(BoostinyClient, "pages", hanging(BoostinyClient.pages))
             older = Child(lambda: boostiny.sync_unit(Database(), "older", opened.units[0], load))
-        eventually(older.is_stopped)
-        site.advance(days=12)
-        (newer,) = boostiny.sync_run(db, "newer", load)
+        try:
+            eventually(older.is_stopped)
+            site.advance(days=12)
+            (newer,) = boostiny.sync_run(db, "newer", load)
+            history = rows(db, "SELECT * FROM data_sync.purchase_changes ORDER BY id")
+        finally:
+            older.go_on()
+        assert older.wait() == 0
         assert newer["rows_updated"] > 50
         assert newer["rows_vanished"] > 0
-        history = rows(db, "SELECT * FROM data_sync.purchase_changes ORDER BY id")
-        older.go_on()
-        assert older.wait() == 0
         (row,) = units_of(db, opened.id)
         assert (row["status"], row["superseded_by"]) == ("superseded", newer["log_id"])
         assert row["rows_outdated"] > 50

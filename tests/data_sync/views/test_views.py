@@ -239,3 +239,15 @@ def test_conditions_reach_the_tables_through_the_functions(db: Database, functio
         ).fetchall()
     assert "Index Cond: (account = 'a'::text)" in str(plan)
     assert "Function Scan" not in str(plan)
+
+
+def test_who_may_read_purchases_and_their_history_may_ask_for_any_moment(db: Database) -> None:
+    read(db, "r1", ScriptedClient([action(1)]))
+    # Roles belong to the server, not to this database: none is left.
+    with db.transaction() as cursor, cursor.connection.transaction(force_rollback=True):
+        cursor.execute("CREATE ROLE reports")
+        cursor.execute("GRANT USAGE ON SCHEMA data_sync TO reports")
+        cursor.execute("GRANT SELECT ON data_sync.purchases, data_sync.purchase_changes TO reports")
+        cursor.execute("SET LOCAL ROLE reports")
+        cursor.execute("SELECT key, orders FROM data_sync.purchases_as_of(clock_timestamp())")
+        assert [tuple(row.values()) for row in cursor] == [("1", 1)]
