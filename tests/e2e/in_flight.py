@@ -104,8 +104,12 @@ class Flight:
     def until(self, condition: Callable[[], object], what: str, seconds: float = 60) -> None:
         self.site.until(condition, f"{what} ({self.key}, {self.run_id})", seconds)
 
-    def until_reading(self, *accounts: str, pages: int = 2) -> None:
-        """Wait until every unit of these accounts (one account: the first) has stored so many pages."""
+    def until_reading(self, *accounts: str, pages: int = 1) -> None:
+        """Wait until every unit of these accounts (one account: the first) has stored so many pages.
+
+        Many pages are asked for at once, and the next one in order may be answered last: who waits for more
+        than a few of them may find them all stored.
+        """
         for account in accounts or (ACCOUNT,):
             what = f"{pages} pages of each unit of {account}"
             self.until(lambda a=account: min(self.pages(a), default=0) >= pages, what)

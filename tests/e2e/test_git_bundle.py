@@ -195,7 +195,7 @@ def test_a_run_in_flight_ends_with_the_definition_that_it_started_with(
     git_site.wait_for_dag("sync__flight")
     slow_pages(git_site, 2)
     flight = Flight(git_site, "flight")
-    flight.until_reading(pages=1)
+    flight.until_reading()
     before, version = flight.stored(), git_site.call("GET", flight.path)["bundle_version"]
     commit = repository.edit("flight", {"name": "Other days", "from": "2025-11-10", "to": "2025-11-11"})
     git_site.until_named("flight", "Other days")

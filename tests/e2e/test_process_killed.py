@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 def test_a_killed_task_is_tried_again_and_its_log_settles(site: AirflowSite) -> None:
     slow_pages(site, 2)
     flight = Flight(site, "killed")
-    flight.until_reading(pages=1)
+    flight.until_reading()
     flight.kill("admitad.sync[0]")
     calm(site)
     assert flight.land() == "success"

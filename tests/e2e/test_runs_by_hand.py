@@ -26,7 +26,7 @@ def test_a_unit_that_is_marked_successful_while_it_reads_says_that_it_is_not_com
 ) -> None:
     slow_pages(flight_site, 2)
     flight = start("marked-by-hand")
-    flight.until_reading(pages=1)
+    flight.until_reading()
     working = flight.process_of("admitad.sync[0]")
     path = f"{flight.path}/taskInstances/admitad.sync/0"
     flight_site.call("PATCH", path, json={"new_state": "success"})
@@ -50,7 +50,7 @@ def test_a_run_that_is_marked_successful_while_it_reads_settles(
 ) -> None:
     slow_pages(flight_site, 2)
     flight = start("marked-by-hand")
-    flight.until_reading(pages=1)
+    flight.until_reading()
     flight_site.call("PATCH", flight.path, json={"state": "success"})
     log = flight.until_settled()[ACCOUNT]
     assert log["status"] == "failed"

@@ -33,7 +33,7 @@ def test_a_run_marked_failed_stops_says_so_and_the_next_one_starts_at_once(
 ) -> None:
     slow_pages(flight_site, 2)
     flight = start("marked-failed")
-    flight.until_reading(pages=2)
+    flight.until_reading()
     working = [flight.process_of(f"admitad.sync[{unit}]") for unit in (0, 1)]
     with without_upkeep(flight_site):
         flight.mark_failed()
@@ -64,7 +64,7 @@ def test_a_cancelled_run_stops_behind_its_batch_and_has_not_failed(
 ) -> None:
     slow_pages(flight_site, 2)
     flight = start("cancelled")
-    flight.until_reading(pages=2)
+    flight.until_reading()
     working = [flight.process_of(f"admitad.sync[{unit}]") for unit in (0, 1)]
     with without_upkeep(flight_site):
         said = flight_site.command("data-sync", "cancel", str(flight.log()["id"]))
@@ -93,7 +93,7 @@ def test_a_deleted_run_is_closed_by_upkeep_which_tells_who_asked_for_it(
         hook = {"connection_id": "team_hook", "conn_type": "http", "host": url}
         flight_site.call("POST", "/connections", json=hook)
         flight = start("deleted")
-        flight.until_reading(pages=2)
+        flight.until_reading()
         working = flight.process_of("admitad.sync[0]")
         flight.delete()
         log = flight.until_settled()[ACCOUNT]
@@ -114,7 +114,7 @@ def test_a_deleted_run_is_closed_by_upkeep_which_tells_who_asked_for_it(
 def test_the_run_after_a_deleted_one_does_not_wait_for_upkeep(flight_site: AirflowSite, start: Start) -> None:
     slow_pages(flight_site, 2)
     flight = start("deleted")
-    flight.until_reading(pages=1)
+    flight.until_reading()
     with without_upkeep(flight_site):
         flight.delete()
         calm(flight_site)
@@ -197,7 +197,7 @@ def test_a_task_cleared_while_it_runs_goes_on_at_its_last_page(
     before = asked(flight_site)
     slow_pages(flight_site, 2)
     flight = start("cleared-in-flight")
-    flight.until_reading(pages=3)
+    flight.until_reading()
     working = flight.process_of("admitad.sync[0]")
     flight.clear(("admitad.sync", 0))
     flight.until(lambda: not is_alive(working), "its task to end", _TASK_ENDS)

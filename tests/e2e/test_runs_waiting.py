@@ -67,7 +67,7 @@ def test_a_pause_after_the_last_unit_began_holds_only_close_run(
 ) -> None:
     slow_pages(flight_site, 1)
     flight = start("paused")
-    flight.until_reading(pages=1)
+    flight.until_reading()
     pause(flight_site, flight.dag_id)
     calm(flight_site)
     for unit in (0, 1):

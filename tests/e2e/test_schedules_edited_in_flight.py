@@ -44,11 +44,11 @@ def test_a_run_goes_on_reading_an_account_that_is_taken_out_of_its_schedule(
 ) -> None:
     slow_pages(flight_site, 3)
     flight = start("loses-an-account")
-    flight.until_reading(ACCOUNT, SECOND, pages=1)
+    flight.until_reading(ACCOUNT, SECOND)
     edit_schedule(flight_site, flight.key, {"networks": ["admitad"]})
     _until_edited(flight_site, flight.key, "admitad")
     # A task that Airflow does not want any more is ended within seconds.
-    flight.until_reading(ACCOUNT, SECOND, pages=min(flight.pages(SECOND)) + 4)
+    flight.until_reading(ACCOUNT, SECOND, pages=min(flight.pages(SECOND)) + 2)
     calm(flight_site)
     assert flight.land() == "success"
     assert flight.states()["admitad__shop2.sync[0]"] == "success"
@@ -65,7 +65,7 @@ def test_a_run_keeps_its_accounts_and_days_when_its_schedule_gets_others(
 ) -> None:
     slow_pages(flight_site, 2)
     flight = start("gains-an-account")
-    flight.until_reading(pages=1)
+    flight.until_reading()
     before = flight.stored()
     others = {"from": "2025-01-10", "to": "2025-01-12", "networks": ["admitad", "admitad:shop2"]}
     edit_schedule(flight_site, flight.key, others)
@@ -112,7 +112,7 @@ def _networks_of(site: AirflowSite, key: str) -> list[str]:
 def test_a_run_ends_well_while_the_file_cannot_be_read(flight_site: AirflowSite, start: Start) -> None:
     slow_pages(flight_site, 2)
     flight = start("broken-file")
-    flight.until_reading(pages=1)
+    flight.until_reading()
     good = flight_site.schedules.read_text()
     try:
         flight_site.schedules.write_text(good[: len(good) // 2] + "\n  : [")
