@@ -14,6 +14,7 @@ import psycopg
 import yaml
 from psycopg.conninfo import make_conninfo
 
+from network_clients.interface import MOST_AT_ONCE
 from tests.e2e.airflow_site import ACCOUNT, AirflowSite
 
 #: A second account of the same publisher.
@@ -22,6 +23,9 @@ SECOND = "admitad_shop2"
 PURCHASES = "/statistics/actions/"
 #: How long a log may stay open once its work has ended (law 10), in seconds.
 SETTLE_SECONDS = 120.0
+#: How many pages a read that is broken off asks for again at most, where each page takes longer than a batch
+#: waits: those in flight, one that was answered and not stored yet, and one of overlap.
+BROKEN_OFF = MOST_AT_ONCE + 2
 
 _OPEN = ("pending", "processing")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from network_clients.interface import MOST_AT_ONCE
 from tests.e2e.airflow_site import AirflowSite
 from tests.e2e.in_flight import (
+    BROKEN_OFF,
     Start,
     asked,
     calm,
@@ -43,10 +43,7 @@ def test_two_killed_tasks_go_on_at_their_last_page(flight_site: AirflowSite, sta
     assert counts["read"] == counts["inserted"]
     require_all_rows(flight)
     assert doubled_changes(flight_site) == []
-    # Of each unit: the pages that the kill broke off, and one page of overlap.
-    assert asked(flight_site) - before <= sum(step["pages"] for step in steps) + (1 + MOST_AT_ONCE) * len(
-        steps
-    )
+    assert asked(flight_site) - before <= sum(step["pages"] + BROKEN_OFF for step in steps)
     assert flight.lease_holder() is None
 
 
@@ -105,7 +102,7 @@ def test_a_task_whose_supervisor_was_killed_is_taken_over(flight_site: AirflowSi
     counts = require_true_counts(flight)
     assert counts["read"] == counts["inserted"]
     require_all_rows(flight)
-    assert asked(flight_site) - before <= step["pages"] + 1 + MOST_AT_ONCE
+    assert asked(flight_site) - before <= step["pages"] + BROKEN_OFF
     assert flight.lease_holder() is None
 
 
